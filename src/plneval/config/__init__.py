@@ -1,0 +1,1 @@
+"""What people declare: typed configuration models, and errors with file, line and hint."""

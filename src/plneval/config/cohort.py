@@ -1,0 +1,193 @@
+"""``config/cohorts/<cohort>.yaml``: one evaluated cohort of schools, its data, its design and its description."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from plneval.config.base import Name, Section
+from plneval.config.sources import TABLES, Source
+
+MonthDay = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+
+
+class Data(Section):
+    """Where the raw files are."""
+
+    folder: str
+    """Folder of the raw files, from the project's root; ``--data`` on the command line takes its place."""
+    origin: str
+    """Where the data come from and how to get them; shown when the folder is not there."""
+    missing: list[str] = []
+    """Texts that mean missing in every file, beside the empty cell."""
+    truth: str | None = None
+    """Simulated studies only: the file within the folder that holds the planted effects."""
+
+
+class Simulation(Section):
+    """A made-up study that is written to the data folder before it is read."""
+
+    seed: int = Field(ge=0, le=2**32 - 1)
+    """Seed of every random draw."""
+    schools: int = Field(default=120, ge=12, le=5000)
+    """Number of schools."""
+    networks: int = Field(default=18, ge=1, le=500)
+    """Number of networks."""
+    pupils_per_grade: float = Field(default=45, ge=5, le=500)
+    """Mean number of pupils in a school's year group."""
+    effect: float = Field(default=0.12, ge=-1, le=1)
+    """Mean effect on directly taught pupils from the third year of participation on, in pupil standard deviations."""
+
+
+class Study(Section):
+    """The years and the level of the study."""
+
+    first_year: int = Field(ge=1950, le=2100)
+    """First study year (the calendar year in which the school year ends)."""
+    last_year: int = Field(ge=1950, le=2100)
+    """Last study year."""
+    missing_outcome_years: list[int] = []
+    """Study years without any outcomes, such as years without tests; they count as years of participation."""
+    level: Literal["pupil", "school"] = "pupil"
+    """Whether outcomes are measured for pupils or only for schools."""
+    school_year_start: MonthDay = "09-01"
+    """Month and day on which a school year starts."""
+
+    @model_validator(mode="after")
+    def _years_in_order(self) -> Study:
+        if self.last_year <= self.first_year:
+            raise ValueError(f"last_year {self.last_year} must be later than first_year {self.first_year}.")
+        outside = [year for year in self.missing_outcome_years if not self.first_year <= year <= self.last_year]
+        if outside:
+            raise ValueError(f"missing_outcome_years holds {outside[0]}, which is outside the study years.")
+        return self
+
+    @property
+    def outcome_years(self) -> list[int]:
+        """Study years in which outcomes are expected."""
+        return [y for y in range(self.first_year, self.last_year + 1) if y not in self.missing_outcome_years]
+
+
+class Design(Section):
+    """Definitions that the analysis panel follows."""
+
+    join_cutoff: MonthDay = "01-31"
+    """Joining after this month and day of a school year counts for the next school year."""
+    movers: Literal["school_at_outcome", "school_at_entry"] = "school_at_outcome"
+    """School to which a pupil who changes school belongs: that of the outcome's year, or the first one seen."""
+    weight: Literal["pupils", "schools"] = "pupils"
+    """What the headline averages over: treated pupils, or treated schools."""
+    cluster: Literal["network", "school"] = "network"
+    """Unit of inference: the first network of members (the school for others), or always the school. With one network
+    only the school is the cluster."""
+    pupil_identity: list[str] = []
+    """Columns of the pupils table that tell two pupils with one recycled number apart, such as birth."""
+    comparison_in_other_networks: Literal["none", "some", "unknown"] = "unknown"
+    """Whether comparison schools take part in other networks."""
+    comparison_near_members: Literal["none", "some", "unknown"] = "unknown"
+    """Whether comparison schools are neighbours of member schools."""
+    assignment: Literal["randomised", "matched", "self_selected"] = "self_selected"
+    """How schools came to be members."""
+    minimum_entry_group: int = Field(default=3, ge=1)
+    """Entry groups with fewer schools are shown as pooled."""
+
+
+class Outcome(Section):
+    """One outcome and how it is put on a scale."""
+
+    label: str
+    """Name in reports."""
+    unit: str = "points"
+    """Unit of the raw score, such as points or percentile."""
+    standardise: Literal["year_grade", "fixed", "none"] = "year_grade"
+    """By the mean and SD of never- and not-yet-treated pupils (or schools) of the same year and grade; by one baseline
+    SD (growth models); or not at all."""
+    years: list[int] | None = None
+    """Study years in which it was measured; the study's outcome years when left out."""
+    higher_is_better: bool = True
+    """Whether a higher score is the better one."""
+    minimum: float | None = None
+    """Lowest possible raw score; rows below are rejected by the rule out_of_range."""
+    maximum: float | None = None
+    """Highest possible raw score; rows above are rejected by the rule out_of_range."""
+    baseline_covariate: bool = True
+    """Whether its value before joining counts in the test of baseline equivalence."""
+
+
+class Tidier(Section):
+    """What the network programme is, by the TIDieR checklist."""
+
+    name: str
+    why: str
+    materials: str
+    procedures: str
+    provider: str
+    how: str
+    where: str
+    when_and_how_much: str
+    tailoring: str
+    modifications: str
+    how_well_planned: str
+    how_well_actual: str
+
+
+class Cost(Section):
+    """One cost of taking part."""
+
+    item: str
+    amount: float = Field(ge=0)
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    per: Literal["school", "teacher", "pupil", "network"]
+    years: float = Field(default=1, gt=0)
+
+
+class Cohort(Section):
+    """One evaluated cohort of schools."""
+
+    title: str
+    """Title in reports."""
+    programme: str
+    """Name of the network programme, as it is used in sentences."""
+    data: Data
+    simulate: Simulation | None = None
+    """Only for a made-up study: how its raw files are made."""
+    study: Study
+    design: Design = Design()
+    outcomes: dict[Name, Outcome] = Field(min_length=1)
+    """The outcomes, by name."""
+    models: list[Name] = Field(min_length=1)
+    """Models of ``config/models.yaml`` that are fitted."""
+    sources: dict[str, list[Source]]
+    """Raw files for each canonical table."""
+    tidier: Tidier
+    costs: list[Cost] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Cohort:
+        unknown = sorted(set(self.sources) - set(TABLES))
+        if unknown:
+            raise ValueError(f"sources: '{unknown[0]}' is not a table; the tables are {', '.join(TABLES)}.")
+        needed = ["schools", "networks", "memberships", "outcomes"] + (
+            ["pupils"] if self.study.level == "pupil" else []
+        )
+        absent = [table for table in needed if not self.sources.get(table)]
+        if absent:
+            raise ValueError(f"sources: the table '{absent[0]}' is needed and has no files.")
+        declared = set(self.outcomes)
+        for source in self.sources["outcomes"]:
+            stray = sorted(set(source.outcomes) - declared)
+            if stray:
+                raise ValueError(f"sources.outcomes: '{stray[0]}' is not declared under outcomes.")
+        for name, outcome in self.outcomes.items():
+            stray_years = sorted(set(outcome.years or []) - set(self.study.outcome_years))
+            if stray_years:
+                raise ValueError(f"outcomes.{name}.years: {stray_years[0]} is not an outcome year of the study.")
+        repeated = sorted({model for model in self.models if self.models.count(model) > 1})
+        if repeated:
+            raise ValueError(f"models: '{repeated[0]}' is named twice.")
+        return self
+
+    def years_of(self, outcome: str) -> list[int]:
+        """Study years in which an outcome was measured, in order."""
+        return sorted(self.outcomes[outcome].years or self.study.outcome_years)

@@ -1,0 +1,87 @@
+"""``config/models.yaml``: the models that cohorts share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from plneval.config.base import Name, Section
+
+
+class ModelBase(Section):
+    """What every model declares."""
+
+    label: str
+    """Name in reports."""
+    outcome: Name
+    """Outcome of the cohort that is modelled."""
+    role: Literal["confirmatory", "secondary", "exploratory"] = "secondary"
+    """What the model was declared for before it was fitted."""
+    headline: bool = False
+    """Whether its third-year-on effect is the cohort's headline; one model of a cohort only."""
+    subgroup: Literal["all", "disadvantaged", "not_disadvantaged"] = "all"
+    """Pupils that are modelled."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Level of confidence intervals."""
+
+
+class GroupTime(ModelBase):
+    """Group-time effects of staggered joining after Callaway and Sant'Anna (2021), on school-years."""
+
+    kind: Literal["callaway_santanna"]
+    comparison: Literal["never", "not_yet"] = "never"
+    """Comparison schools: those that never join, or also those that join later."""
+    method: Literal["or", "ipw", "dr"] = "dr"
+    """Outcome regression, inverse probability weighting, or both; without covariates all are the same."""
+    covariates: list[Name] = []
+    """Columns of the school panel, taken before joining."""
+    anticipation: int = Field(default=0, ge=0, le=3)
+    """Years before joining in which an effect may already show."""
+
+
+class EventStudy(ModelBase):
+    """Two-way fixed effects event study, shown for comparison: biased where effects differ between entry groups."""
+
+    kind: Literal["twfe_event_study"]
+    minimum_event_time: int = Field(default=-4, le=-2)
+    """Earlier event times are pooled into this one."""
+    maximum_event_time: int = Field(default=4, ge=2)
+    """Later event times are pooled into this one."""
+
+
+class Growth(ModelBase):
+    """Multilevel growth model by restricted maximum likelihood."""
+
+    kind: Literal["growth_three_level", "growth_two_level"]
+    """Occasions in pupils in schools (mixedlm), or school-years in schools (statsmodels)."""
+    formula: str
+    """Fixed part in formulaic's language, over the columns of the panel and the transforms that are allowed."""
+    random: dict[Literal["school", "pupil"], list[Literal["intercept", "time"]]]
+    """Random terms by level; time is years since the first study year."""
+    effect_terms: list[str] = Field(min_length=1)
+    """Terms of the fixed part that are reported as effects of participation."""
+    headline_terms: list[str] = []
+    """Terms whose treated-pupil-weighted mean is the effect from the third year on."""
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> Growth:
+        expected = {"school", "pupil"} if self.kind == "growth_three_level" else {"school"}
+        if set(self.random) != expected:
+            raise ValueError(
+                f"random: {self.kind} needs random terms for {' and '.join(sorted(expected))}; "
+                f"found {', '.join(sorted(self.random)) or 'none'}."
+            )
+        stray = sorted(set(self.headline_terms) - set(self.effect_terms))
+        if stray:
+            raise ValueError(f"headline_terms: '{stray[0]}' is not among effect_terms.")
+        return self
+
+
+ModelSpec = Annotated[GroupTime | EventStudy | Growth, Field(discriminator="kind")]
+
+
+class Models(Section):
+    """All models, by name."""
+
+    models: dict[Name, ModelSpec] = Field(min_length=1)

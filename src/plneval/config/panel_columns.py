@@ -1,0 +1,53 @@
+"""Columns of the analysis panels: named here, so that configuration can be checked before the panels are made."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHOOL_COLUMNS: Final = {
+    "school": "number of the school (from 1, in the order of the schools table)",
+    "area": "area of the school",
+    "phase": "phase of the school",
+    "cluster": "number of the unit of inference; does not change over time",
+    "network": "number of the school's first network; missing for schools that never join",
+    "network_type": "type of that network",
+    "arm": "'member' for schools that join within the study, 'comparison' for those that never do",
+    "entry_year": "first year of membership, missing for comparison schools",
+    "exit_year": "first year after the last membership, missing when there is none",
+}
+YEAR_COLUMNS: Final = {
+    "year": "study year (the calendar year in which the school year ends)",
+    "time": "years since the first study year",
+    "event_time": "year minus entry_year, missing for comparison schools",
+    "exposure_time": "event_time from entry on, 0 before and for comparison schools: years of participation completed "
+    "before the year",
+    "treated": "1 from entry on, also after leaving (intention to treat), otherwise 0",
+    "treated_year_1": "1 in the entry year",
+    "treated_year_2": "1 in the year after",
+    "treated_year_3": "1 from the third year on",
+    "member": "1 while the school is a member",
+    "deprivation": "deprivation of the school in that year",
+    "enrolment": "pupils of the school in that year",
+    "n_teachers": "teachers of the school in that year",
+}
+PUPIL_COLUMNS: Final = {
+    "pupil": "number of the pupil (from 1, in the order of the pupils table)",
+    "grade": "grade (year group)",
+    "disadvantaged": "1 for disadvantaged pupils, 0 for others",
+    "gender": "gender as recorded",
+    "exposure": "'direct' (taught by a participant that year), 'indirect', 'none', 'unknown'",
+    "mover": "1 for pupils who are seen in more than one school",
+}
+OUTCOME_COLUMNS: Final = {
+    "outcome": "name of the outcome",
+    "score": "raw score; at school level the mean",
+    "z": "standardised score (see the outcome's `standardise`); at school level the mean of pupils' z or the school's",
+}
+CELL_COLUMNS: Final = {
+    "n": "pupils behind the school-year (school-level data without counts: missing)",
+    "sd": "standard deviation of pupils' raw scores within the school-year, missing when unknown",
+}
+PUPIL_PANEL: Final = {**SCHOOL_COLUMNS, **YEAR_COLUMNS, **PUPIL_COLUMNS, **OUTCOME_COLUMNS}
+"""One row for each pupil, year and outcome."""
+SCHOOL_PANEL: Final = {**SCHOOL_COLUMNS, **YEAR_COLUMNS, **OUTCOME_COLUMNS, **CELL_COLUMNS}
+"""One row for each school, year, outcome and subgroup."""

@@ -1,0 +1,110 @@
+"""YAML read as plain data, with the line of every key kept, and duplicate keys refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plneval.errors import UserError
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class YamlSource:
+    """A YAML file's value and where each of its keys and items stands.
+
+    Attributes
+    ----------
+    path : the file, as it is named in messages.
+    value : the document as dicts, lists, strings, numbers, booleans and ``None``.
+    lines : line (from 1) of every key path, such as ``("outcomes", "maths", "label")``.
+    """
+
+    path: Path
+    value: Any
+    lines: dict[Location, int] = field(repr=False)
+
+    def line_of(self, location: Location) -> int:
+        """Line of a key path, or of the nearest enclosing key that the file holds."""
+        for end in range(len(location), 0, -1):
+            if location[:end] in self.lines:
+                return self.lines[location[:end]]
+        return 1
+
+    def error(self, location: Location, message: str) -> UserError:
+        """An error at a key path: ``file:line: key.path: message``."""
+        name = ".".join(str(part) for part in location)
+        return UserError(f"{self.path}:{self.line_of(location)}: {name + ': ' if name else ''}{message}")
+
+
+def read_yaml(path: Path | str) -> YamlSource:
+    """Read a YAML file without constructing anything but plain data.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, is not UTF-8, is not valid YAML, uses a tag, an alias or a merge key, or repeats a key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: this is a folder; a YAML file is needed.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: the file is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not valid YAML: {error.problem or error.context}.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}.") from None
+    lines: dict[Location, int] = {}
+    value = {} if node is None else _plain(node, (), path, lines, set())
+    return YamlSource(path, value, lines)
+
+
+def _plain(node: yaml.Node, location: Location, path: Path, lines: dict[Location, int], seen: set[int]) -> Any:
+    line = node.start_mark.line + 1
+    lines.setdefault(location, line)
+    # One object reached twice is an alias: it makes files hard to read and lets a small file grow without end.
+    if not isinstance(node, yaml.ScalarNode):
+        if id(node) in seen:
+            raise UserError(f"{path}:{line}: aliases (*name) are not used here; write the value out.")
+        seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key_line = key_node.start_mark.line + 1
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise UserError(f"{path}:{key_line}: merge keys (<<) are not used here; write the keys out.")
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise UserError(f"{path}:{key_line}: a key must be plain text.")
+            # Keys stay text: `no:` or `2019:` must not turn into a boolean or a number behind the writer's back.
+            key = key_node.value
+            if key in mapping:
+                first = lines[(*location, key)]
+                raise UserError(f"{path}:{key_line}: the key '{key}' stands twice (first on line {first}); keep one.")
+            lines[(*location, key)] = key_line
+            mapping[key] = _plain(value_node, (*location, key), path, lines, seen)
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        items = []
+        for index, item in enumerate(node.value):
+            lines[(*location, index)] = item.start_mark.line + 1
+            items.append(_plain(item, (*location, index), path, lines, seen))
+        return items
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise UserError(f"{path}:{line}: the tag '{node.tag}' is not used here; write plain values.")
+    if node.tag == "tag:yaml.org,2002:timestamp":
+        return node.value
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        raise UserError(f"{path}:{line}: the value '{node.value}' cannot be read as plain YAML.") from None
