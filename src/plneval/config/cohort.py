@@ -100,9 +100,9 @@ class Outcome(Section):
     """Name in reports."""
     unit: str = "points"
     """Unit of the raw score, such as points or percentile."""
-    standardise: Literal["year_grade", "fixed", "none"] = "year_grade"
-    """By the mean and SD of never- and not-yet-treated pupils (or schools) of the same year and grade; by one baseline
-    SD (growth models); or not at all."""
+    standardise: Literal["year_grade", "none"] = "year_grade"
+    """By the mean and SD of never- and not-yet-treated pupils (or schools) of the same year and grade, or not at all.
+    Growth models use one fixed baseline scale in any case."""
     years: list[int] | None = None
     """Study years in which it was measured; the study's outcome years when left out."""
     higher_is_better: bool = True
