@@ -67,16 +67,20 @@ class Workspace:
         UserError
             If there is no such cohort, or its file or its models do not fit together.
         """
+        source = self.cohort_source(name)
+        cohort = validate(source, Cohort)
+        self._check_models_of(cohort, source)
+        return cohort
+
+    def cohort_source(self, name: str) -> YamlSource:
+        """A cohort's file as it was read, for messages that name its lines."""
         known = self.cohort_names()
         if name not in known:
             raise UserError(
                 f"{self._shown('cohorts')}: there is no cohort '{name}'.{did_you_mean(name, known)} "
                 f"Cohorts: {', '.join(known) or 'none'}."
             )
-        source = self._source(f"cohorts/{name}.yaml")
-        cohort = validate(source, Cohort)
-        self._check_models_of(cohort, source)
-        return cohort
+        return self._source(f"cohorts/{name}.yaml")
 
     def model(self, name: str) -> ModelSpec:
         """One model's specification."""

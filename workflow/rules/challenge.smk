@@ -1,0 +1,21 @@
+# Panel, measures, records -> gates and verdict, independent recomputation, recovery of planted effects.
+rule challenge:
+    input:
+        records_of,
+        truth_input,
+        rules.prepare.output,
+        rules.describe.output,
+    output:
+        [ANY.findings / f"{table}.parquet" for table in ("records", "gates", "recomputed", "recovery")],
+        verdict=ANY.findings / "verdict.json",
+    log:
+        ANY.log("challenge"),
+    params:
+        data=DATA_OPTION,
+        spec=report_spec("challenge"),
+        code=stage_digest("challenge"),
+    threads: 1
+    message:
+        "Challenging the findings of {wildcards.cohort}"
+    shell:
+        "python -m plneval.cli.stage challenge --cohort {wildcards.cohort} {params.data} 2> {log}"

@@ -1,0 +1,21 @@
+# Released tables only -> funder report and technical report; nothing is recomputed.
+FORMATS = WORKSPACE.project.formats
+
+
+rule report:
+    input:
+        rules.release.output,
+        "reports/funder.qmd",
+        "reports/technical.qmd",
+    output:
+        [ANY.release / f"{report}.{form}" for report in ("funder", "technical") for form in FORMATS],
+    log:
+        ANY.log("report"),
+    params:
+        spec=report_spec("report"),
+        code=stage_digest("report"),
+    threads: 2
+    message:
+        "Writing the reports of {wildcards.cohort}"
+    shell:
+        "python -m plneval.cli.stage report --cohort {wildcards.cohort} 2> {log}"
