@@ -102,8 +102,10 @@ class StatusColumn(Section):
 class Source(Section):
     """Files of one shape, and how their columns become a canonical table's columns."""
 
-    files: str | list[str]
+    files: str | list[str] | None = None
     """File names or glob patterns within the cohort's data folder."""
+    rows: list[dict[str, Scalar]] | None = None
+    """Rows written here instead of files, each canonical column to value: for short registers such as the networks."""
     format: Literal["auto", "csv", "tsv", "parquet", "excel"] = "auto"
     """Format; auto goes by the ending (.csv, .tsv, .txt, with .gz; .parquet; .xls, .xlsx)."""
     encoding: str | None = None
@@ -114,6 +116,13 @@ class Source(Section):
     """Excel sheet, by name or position from 1; the first when left out."""
     header_row: int = Field(default=1, ge=1)
     """Row that holds the column names, from 1."""
+    dates: Literal["iso", "day_first", "month_first"] = "iso"
+    """Order of the parts of dates: 2019-09-01 and 01.09.2019 are always read, 01/09/2019 when its order is said."""
+    decimal: Literal[".", ","] = "."
+    """Sign between whole and decimal part of numbers in text."""
+    keep: Literal["first", "last"] | None = None
+    """Where a key stands more than once with different content: the record that is kept, in the order of sources, files
+    (by name) and rows; the others are merged into it and counted. Without it all of them are rejected."""
     year: YearRule | None = None
     """Where the study year comes from; only tables with a year take it."""
     columns: dict[str, Columns] = {}
@@ -134,9 +143,21 @@ class Source(Section):
     @model_validator(mode="before")
     @classmethod
     def _columns_are_given(cls, value: Any) -> Any:
-        if isinstance(value, dict) and not (value.get("columns") or value.get("constants")):
+        if isinstance(value, dict) and not (value.get("columns") or value.get("constants") or value.get("rows")):
             raise ValueError("give columns: canonical column to raw column.")
         return value
+
+    @model_validator(mode="after")
+    def _files_or_rows(self) -> Source:
+        if (self.files is None) == (self.rows is None):
+            raise ValueError("give exactly one of files and rows.")
+        if self.rows is not None:
+            stray = sorted(self.model_fields_set - {"rows", "constants"})
+            if stray:
+                raise ValueError(f"{stray[0]} says how files are read; rows written here do not take it.")
+        elif not self.patterns:
+            raise ValueError("files: give at least one file name or pattern.")
+        return self
 
     @model_validator(mode="after")
     def _each_column_once(self) -> Source:
@@ -147,7 +168,9 @@ class Source(Section):
 
     @property
     def patterns(self) -> list[str]:
-        """The file patterns as a list."""
+        """The file patterns as a list; empty where rows are written in place of files."""
+        if self.files is None:
+            return []
         return [self.files] if isinstance(self.files, str) else list(self.files)
 
     def wide_outcomes(self) -> dict[str, WideOutcome]:
