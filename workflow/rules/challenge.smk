@@ -6,15 +6,18 @@ rule challenge:
         rules.prepare.output,
         rules.describe.output,
     output:
-        [ANY.findings / f"{table}.parquet" for table in ("records", "gates", "recomputed", "recovery")],
+        [
+            ANY.findings / f"{table}.parquet"
+            for table in ("records", "gates", "recomputed", "recovery")
+        ],
         verdict=ANY.findings / "verdict.json",
     log:
         ANY.log("challenge"),
+    threads: 1
     params:
         data=DATA_OPTION,
         spec=report_spec("challenge"),
         code=stage_digest("challenge"),
-    threads: 1
     message:
         "Challenging the findings of {wildcards.cohort}"
     shell:

@@ -10,7 +10,7 @@ from plneval.config.provenance import stage_digest
 from plneval.config.layout import Layout
 from plneval.config.workspace import Workspace, spec_digest
 from plneval.errors import UserError
-from plneval.ingest.files import raw_files
+from plneval.ingest.files import resolve
 
 # Jobs run with the interpreter that runs Snakemake, and sums come out the same on any number of cores: BLAS keeps to
 # one thread. Containers of PDF and DOCX carry this date instead of the clock's.
@@ -24,9 +24,7 @@ os.environ.update(
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")
 
 WORKSPACE = Workspace(Path("."))
-TABLES = (
-    "schools school_years networks memberships activity teachers pupils outcomes teaching surveys ties".split()
-)
+TABLES = "schools school_years networks memberships activity teachers pupils outcomes teaching surveys ties".split()
 
 
 def declared(read, *arguments):
@@ -37,10 +35,16 @@ def declared(read, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-COHORTS = str(config["cohorts"]).split(",") if "cohorts" in config else declared(lambda: WORKSPACE.project.cohorts)
+COHORTS = (
+    str(config["cohorts"]).split(",")
+    if "cohorts" in config
+    else declared(lambda: WORKSPACE.project.cohorts)
+)
 COHORT = {name: declared(WORKSPACE.cohort, name) for name in COHORTS}
 LAYOUT = {name: WORKSPACE.layout(name) for name in COHORTS}
-DATA = {name: WORKSPACE.data_folder(COHORT[name], config.get("data")) for name in COHORTS}
+DATA = {
+    name: WORKSPACE.data_folder(COHORT[name], config.get("data")) for name in COHORTS
+}
 SIMULATED = [name for name in COHORTS if COHORT[name].simulate and "data" not in config]
 MODELS = sorted({model for cohort in COHORT.values() for model in cohort.models})
 # Paths with a wildcard in place of the cohort's name.
@@ -57,7 +61,13 @@ def raw_inputs(wildcards):
     cohort, folder = COHORT[wildcards.cohort], DATA[wildcards.cohort]
     if wildcards.cohort in SIMULATED:
         return [str(folder / cohort.data.truth)]
-    return [str(path) for path in declared(raw_files, cohort, folder)]
+    found = declared(resolve, cohort, folder)
+    return [
+        str(path)
+        for sources in found.values()
+        for _, paths in sources
+        for path in paths
+    ]
 
 
 def truth_input(wildcards):
@@ -69,12 +79,17 @@ def truth_input(wildcards):
 def records_of(wildcards):
     """Records of every model of a cohort."""
     layout = LAYOUT[wildcards.cohort]
-    return [str(layout.records / f"{model}.records.parquet") for model in COHORT[wildcards.cohort].models]
+    return [
+        str(layout.records / f"{model}.records.parquet")
+        for model in COHORT[wildcards.cohort].models
+    ]
 
 
 def spec_of(stage):
     """Digest of the cohort sections that a stage depends on: the job runs again when they change."""
-    return lambda wildcards: spec_digest(stage_sections(COHORT[wildcards.cohort], stage))
+    return lambda wildcards: spec_digest(
+        stage_sections(COHORT[wildcards.cohort], stage)
+    )
 
 
 def model_spec(wildcards):
@@ -96,7 +111,10 @@ def report_spec(stage):
             "cohort": stage_sections(COHORT[wildcards.cohort], stage),
             "report": WORKSPACE.report.model_dump(mode="json"),
             "project": WORKSPACE.project.model_dump(mode="json", exclude={"cohorts"}),
-            "models": {m: WORKSPACE.model(m).model_dump(mode="json") for m in COHORT[wildcards.cohort].models},
+            "models": {
+                m: WORKSPACE.model(m).model_dump(mode="json")
+                for m in COHORT[wildcards.cohort].models
+            },
         }
     )
 

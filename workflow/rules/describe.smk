@@ -13,10 +13,10 @@ rule describe:
         [ANY.measures / f"{measure}.parquet" for measure in MEASURES],
     log:
         ANY.log("describe"),
+    threads: 1
     params:
         spec=spec_of("describe"),
         code=stage_digest("describe"),
-    threads: 1
     message:
         "Describing the sample of {wildcards.cohort}"
     shell:

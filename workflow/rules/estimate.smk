@@ -9,10 +9,10 @@ rule estimate:
         diagnostics=ANY.records / "{model}.json",
     log:
         ANY.log("estimate", "{model}"),
+    threads: 1
     params:
         spec=model_spec,
         code=stage_digest("estimate"),
-    threads: 1
     message:
         "Fitting {wildcards.model} to {wildcards.cohort}"
     shell:

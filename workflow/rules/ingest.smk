@@ -8,11 +8,11 @@ for name in SIMULATED:
             DATA[name] / COHORT[name].data.truth,
         log:
             LAYOUT[name].log("simulate"),
+        threads: 1
         params:
             cohort=name,
             spec=spec_digest(stage_sections(COHORT[name], "simulate")),
             code=stage_digest("simulate"),
-        threads: 1
         message:
             "Making up the raw files of a study with a known truth"
         shell:
@@ -24,15 +24,18 @@ rule ingest:
         raw_inputs,
     output:
         tables=[ANY.tables / f"{table}.parquet" for table in TABLES],
-        ledger=[ANY.tables / name for name in ("ledger.parquet", "ledger.json", "sources.json")],
+        ledger=[
+            ANY.tables / name
+            for name in ("ledger.parquet", "ledger.json", "sources.json")
+        ],
     log:
         ANY.log("ingest"),
+    threads: 1
     params:
         data=DATA_OPTION,
         key="PLNEVAL_ID_KEY" in os.environ,
         spec=spec_of("ingest"),
         code=stage_digest("ingest"),
-    threads: 1
     message:
         "Reading the raw files of {wildcards.cohort}"
     shell:

@@ -8,11 +8,11 @@ rule release:
         ANY.released_tables / "manifest.json",
     log:
         ANY.log("release"),
+    threads: 1
     params:
         data=DATA_OPTION,
         spec=report_spec("release"),
         code=stage_digest("release"),
-    threads: 1
     message:
         "Passing the results of {wildcards.cohort} through disclosure control"
     shell:

@@ -8,13 +8,17 @@ rule report:
         "reports/funder.qmd",
         "reports/technical.qmd",
     output:
-        [ANY.release / f"{report}.{form}" for report in ("funder", "technical") for form in FORMATS],
+        [
+            ANY.release / f"{report}.{form}"
+            for report in ("funder", "technical")
+            for form in FORMATS
+        ],
     log:
         ANY.log("report"),
+    threads: 2
     params:
         spec=report_spec("report"),
         code=stage_digest("report"),
-    threads: 2
     message:
         "Writing the reports of {wildcards.cohort}"
     shell:
