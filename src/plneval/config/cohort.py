@@ -119,27 +119,44 @@ class Tidier(Section):
     """What the network programme is, by the TIDieR checklist."""
 
     name: str
+    """Name of the programme."""
     why: str
+    """Why it should work: its theory of change."""
     materials: str
+    """What: materials used."""
     procedures: str
+    """What: activities and processes."""
     provider: str
+    """Who provides it."""
     how: str
+    """How it is delivered."""
     where: str
+    """Where it takes place."""
     when_and_how_much: str
+    """When, and how much of it."""
     tailoring: str
+    """What is adapted to participants, and how."""
     modifications: str
+    """What was changed during the study."""
     how_well_planned: str
+    """How well: how fidelity was to be kept and measured."""
     how_well_actual: str
+    """How well: the fidelity that was found."""
 
 
 class Cost(Section):
     """One cost of taking part."""
 
     item: str
+    """What is paid for."""
     amount: float = Field(ge=0)
+    """Amount in the currency."""
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    """Currency by its three-letter code."""
     per: Literal["school", "teacher", "pupil", "network"]
+    """What the amount is for."""
     years: float = Field(default=1, gt=0)
+    """Years that the amount covers."""
 
 
 class Cohort(Section):
@@ -150,10 +167,13 @@ class Cohort(Section):
     programme: str
     """Name of the network programme, as it is used in sentences."""
     data: Data
+    """Where the raw files are."""
     simulate: Simulation | None = None
     """Only for a made-up study: how its raw files are made."""
     study: Study
+    """The years and the level of the study."""
     design: Design = Design()
+    """Definitions that the analysis panel follows."""
     outcomes: dict[Name, Outcome] = Field(min_length=1)
     """The outcomes, by name."""
     models: list[Name] = Field(min_length=1)
@@ -161,7 +181,9 @@ class Cohort(Section):
     sources: dict[str, list[Source]]
     """Raw files for each canonical table."""
     tidier: Tidier
+    """What the network programme is, by the TIDieR checklist."""
     costs: list[Cost] = []
+    """What taking part costs."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Cohort:

@@ -85,3 +85,4 @@ class Models(Section):
     """All models, by name."""
 
     models: dict[Name, ModelSpec] = Field(min_length=1)
+    """The models, by name."""

@@ -42,8 +42,8 @@ OUTCOME_COLUMNS: Final = {
     "outcome": "name of the outcome",
     "score": "raw score; at school level the mean",
     "z": "standardised score (see the outcome's `standardise`); at school level the mean of pupils' z or the school's",
-    "z_fixed": "score on one scale for all years: centred on, and divided by the SD of, never- and not-yet-treated pupils "
-    "(schools) of the first outcome year, pooled within grade",
+    "z_fixed": "score on one scale for all years: centred on, and divided by the SD of, never- and not-yet-treated "
+    "pupils (schools) of the first outcome year, pooled within grade",
 }
 CELL_COLUMNS: Final = {
     "n": "pupils behind the school-year (school-level data without counts: missing)",

@@ -50,8 +50,11 @@ class Report(Section):
     """The reports' settings."""
 
     branding: Branding
+    """How the reports look and who signs them."""
     disclosure: Disclosure = Disclosure()
+    """What may leave the restricted folder."""
     thresholds: Thresholds = Thresholds()
+    """Thresholds that a user may choose."""
     months_table: Literal["trial", "toolkit"] = "trial"
     """Table that turns effect sizes into months of additional progress."""
     language: Literal["en"] = "en"

@@ -11,6 +11,9 @@ import yaml
 from plneval.errors import UserError
 
 Location = tuple[str | int, ...]
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+)
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,11 @@ def _plain(node: yaml.Node, location: Location, path: Path, lines: dict[Location
     line = node.start_mark.line + 1
     lines.setdefault(location, line)
     # One object reached twice is an alias: it makes files hard to read and lets a small file grow without end.
-    if not isinstance(node, yaml.ScalarNode):
-        if id(node) in seen:
-            raise UserError(f"{path}:{line}: aliases (*name) are not used here; write the value out.")
-        seen.add(id(node))
+    if id(node) in seen:
+        raise UserError(f"{path}:{line}: aliases (*name) are not used here; write the value out.")
+    seen.add(id(node))
+    if node.tag not in _PLAIN_TAGS:
+        raise UserError(f"{path}:{line}: the tag '{node.tag}' is not used here; write plain values.")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -100,8 +104,6 @@ def _plain(node: yaml.Node, location: Location, path: Path, lines: dict[Location
             lines[(*location, index)] = item.start_mark.line + 1
             items.append(_plain(item, (*location, index), path, lines, seen))
         return items
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        raise UserError(f"{path}:{line}: the tag '{node.tag}' is not used here; write plain values.")
     if node.tag == "tag:yaml.org,2002:timestamp":
         return node.value
     try:
