@@ -66,7 +66,9 @@ def parse_cell_options(lines: list[str], path: Path, first_line: int, defaults: 
     for key, value in values.items():
         found = f"{path}:{where[key]}"
         if key not in _ALLOWED:
-            problems.append(f"{found}: cell option '{key}' is not supported; allowed: {', '.join(_ALLOWED)}.{did_you_mean(key, _ALLOWED)}")
+            problems.append(
+                f"{found}: cell option '{key}' is not supported; allowed: {', '.join(_ALLOWED)}.{did_you_mean(key, _ALLOWED)}"
+            )
         elif problem := _problem(key, value):
             problems.append(f"{found}: {problem}")
     if problems:
@@ -74,7 +76,8 @@ def parse_cell_options(lines: list[str], path: Path, first_line: int, defaults: 
     alt = values.get("fig-alt", ())
     options = CellOptions(
         echo=values.get("echo", defaults.get("echo", True)),
-        include=values.get("include", True),
+        # What sets parameters is never part of the page.
+        include=values.get("include", True) and "tags" not in values,
         output=values.get("output", defaults.get("output", True)),
         label=values.get("label"),
         fig_cap=_one_line(values.get("fig-cap")),
@@ -119,8 +122,10 @@ def _check_together(options: CellOptions, path: Path, line: int) -> None:
         raise UserError(f"{path}:{line}: a cell has either fig-cap or tbl-cap, this one has both; split the cell")
     for prefix, has_caption in (("fig", options.is_figure), ("tbl", options.is_table)):
         if label.startswith(f"{prefix}-") and not has_caption:
-            raise UserError(f"{path}:{line}: label '{label}' needs a {prefix}-cap (labels beginning with '{prefix}-' are numbered)")
+            raise UserError(
+                f"{path}:{line}: label '{label}' needs a {prefix}-cap (labels beginning with '{prefix}-' are numbered)"
+            )
         if has_caption and label and not label.startswith(f"{prefix}-"):
             raise UserError(f"{path}:{line}: label '{label}' of a cell with {prefix}-cap must begin with '{prefix}-'")
-    if options.is_table and options.output is False or options.is_figure and options.output is False:
+    if (options.is_table and options.output is False) or (options.is_figure and options.output is False):
         raise UserError(f"{path}:{line}: a caption needs an output, but 'output' is false")

@@ -114,7 +114,9 @@ def parse_front_matter(text: str, path: Path, first_line: int) -> dict[str, Any]
     for key, value in meta.items():
         where = f"{path}:{lines.get(key, first_line)}"
         if key == "params":
-            problems.append(f"{where}: 'params' is not read from Python reports; put the defaults into a cell tagged `parameters`")
+            problems.append(
+                f"{where}: 'params' is not read from Python reports; put the defaults into a cell tagged `parameters`"
+            )
         elif key not in _KEYS:
             problems.append(
                 f"{where}: front matter key '{key}' is not supported; allowed: {', '.join(sorted(_KEYS))}."
@@ -143,7 +145,11 @@ def _value_problems(key: str, value: Any) -> list[str]:
     if key == "jupyter" and value != "python3":
         return [f"jupyter kernel '{value}' is not supported; use python3"]
     if key == "execute":
-        return [f"execute option '{name}' is not supported; allowed: {', '.join(_EXECUTE)}" for name in value if name not in _EXECUTE]
+        return [
+            f"execute option '{name}' is not supported; allowed: {', '.join(_EXECUTE)}"
+            for name in value
+            if name not in _EXECUTE
+        ]
     if key == "format":
         return _format_problems(value)
     if key in ("author", "keywords", "bibliography") and isinstance(value, list):
@@ -159,9 +165,13 @@ def _format_problems(formats: dict[str, Any]) -> list[str]:
         elif isinstance(options, dict):
             for option, value in options.items():
                 if option not in _FORMAT_KEYS:
-                    problems.append(f"option '{option}' of format {name} is not supported; allowed: {', '.join(_FORMAT_KEYS)}")
+                    problems.append(
+                        f"option '{option}' of format {name} is not supported; allowed: {', '.join(_FORMAT_KEYS)}"
+                    )
                 elif option in _FIXED and value != _FIXED[option]:
-                    problems.append(f"option '{option}' of format {name} can only be {_show(_FIXED[option])}, found {_show(value)}")
+                    problems.append(
+                        f"option '{option}' of format {name} can only be {_show(_FIXED[option])}, found {_show(value)}"
+                    )
         elif options not in ("default", None):
             problems.append(f"format {name} must be 'default' or a mapping of options, found {options!r}")
     return problems

@@ -113,7 +113,9 @@ class _Reader:
         """Raise what was found."""
         self.problems += [f"{where}: block '{line}' is never closed by a line ':::'" for where, line in self.open_divs]
         tagged = [block for block in self.blocks if isinstance(block, Cell) and block.options.parameters]
-        self.problems += [f"{cell.path}:{cell.line}: a second cell tagged `parameters`; only one is allowed" for cell in tagged[1:]]
+        self.problems += [
+            f"{cell.path}:{cell.line}: a second cell tagged `parameters`; only one is allowed" for cell in tagged[1:]
+        ]
         if self.problems:
             raise UserErrors(self.problems)
 
@@ -165,7 +167,9 @@ class _Reader:
     def _cell(self, path: Path, number: int, fence: re.Match[str], body: list[str]) -> None:
         info = fence["info"]
         if info != "{python}":
-            what = "options belong on `#|` lines" if info.startswith("{python") else "only `{python}` cells are supported"
+            what = (
+                "options belong on `#|` lines" if info.startswith("{python") else "only `{python}` cells are supported"
+            )
             self.problems.append(f"{path}:{number}: cell '{info}' is not supported; {what}")
             return
         option_lines = []
@@ -180,7 +184,9 @@ class _Reader:
             return
         if options.label:
             if options.label in self.labels:
-                self.problems.append(f"{path}:{number}: label '{options.label}' is already used at {self.labels[options.label]}")
+                self.problems.append(
+                    f"{path}:{number}: label '{options.label}' is already used at {self.labels[options.label]}"
+                )
             self.labels.setdefault(options.label, f"{path}:{number}")
         self.blocks.append(Cell(path, number, "\n".join(body), options))
 

@@ -20,9 +20,21 @@ _IMAGE = re.compile(r"!\[[^\]]*\]\((?P<target>[^)]*)\)(\{(?P<attributes>[^{}]*)\
 _FORBIDDEN: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"\{\{+<"), "a shortcode", "only `{{< include file.qmd >}}` on a line of its own is supported"),
     (re.compile(r"(?<!\\)<(?:[A-Za-z/][^>]*|[!?][^>]*)>"), "raw HTML", "write it in markdown, or print it from a cell"),
-    (re.compile(r"(?<!\\)\\[A-Za-z]{2,}"), "a LaTeX command outside math", "write it in markdown, or between dollar signs"),
-    (re.compile(r"(?<!\\)\]\{"), "attributes on a piece of text", "only headings, images, equations and `:::` blocks take attributes"),
-    (re.compile(rf"(?<![\w\\])@(?:{_OTHER_CROSSREFS})-\w"), "this kind of cross-reference", "supported: @fig-, @tbl-, @sec-, @eq-"),
+    (
+        re.compile(r"(?<!\\)\\[A-Za-z]{2,}"),
+        "a LaTeX command outside math",
+        "write it in markdown, or between dollar signs",
+    ),
+    (
+        re.compile(r"(?<!\\)\]\{"),
+        "attributes on a piece of text",
+        "only headings, images, equations and `:::` blocks take attributes",
+    ),
+    (
+        re.compile(rf"(?<![\w\\])@(?:{_OTHER_CROSSREFS})-\w"),
+        "this kind of cross-reference",
+        "supported: @fig-, @tbl-, @sec-, @eq-",
+    ),
 )
 
 
@@ -57,7 +69,7 @@ def div_problem(line: str) -> str | None:
     """Say why a ``:::`` line that opens a block is not in the subset, or None."""
     match = _DIV.match(line)
     rest = (match["rest"] if match else None) or ""
-    allowed = "::: {.callout-note title=\"…\"} (note, tip, warning, caution, important), ::: {.panel-tabset}, ::: {#refs}"
+    allowed = '::: {.callout-note title="…"} (note, tip, warning, caution, important), ::: {.panel-tabset}, ::: {#refs}'
     if not (rest.startswith("{") and rest.endswith("}")):
         return f"block {rest!r} is not supported; allowed: {allowed}"
     tokens = attribute_tokens(rest[1:-1])
@@ -90,7 +102,9 @@ def attribute_tokens(text: str) -> list[str] | None:
 
 def _heading_problem(attributes: str) -> str | None:
     tokens = attribute_tokens(attributes)
-    if tokens is None or any(not token.startswith("#") and token not in (".unnumbered", ".unlisted", "-") for token in tokens):
+    if tokens is None or any(
+        not token.startswith("#") and token not in (".unnumbered", ".unlisted", "-") for token in tokens
+    ):
         return f"heading attributes '{{{attributes}}}' are not supported; allowed: #sec-name, .unnumbered, .unlisted"
     return None
 

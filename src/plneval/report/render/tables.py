@@ -1,0 +1,78 @@
+"""Tables that fit the page: column widths and type size from what stands in the cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import panflute as pf
+
+from plneval.report.render.emit import GIVEN_WIDTHS
+
+# Characters that fit across a page at the normal type size of a table (9 pt on A4 with 2.4 cm margins).
+PAGE_CHARACTERS = 92
+# A column takes this many characters more than its text, for the space on both sides.
+_PADDING = 2.5
+# Type is never set smaller than this share of a table's normal size.
+_SMALLEST = 0.6
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a table is set: relative column widths (None: as the text needs), and the scale of its type."""
+
+    widths: list[float] | None
+    scale: float
+
+
+def fit(table: Any) -> Fit:
+    """Choose widths and type size so that a table does not run off the page.
+
+    A table whose longest lines fit keeps natural widths. Otherwise columns share the width: none gets less than its
+    longest word, short columns keep what they need, long texts wrap. Where even the longest words do not fit side by
+    side, the type shrinks, but never below what can be read.
+    """
+    longest, words = _lengths(table)
+    least = [length + _PADDING for length in words]
+    if given := given_widths(table):
+        needed = max(minimum / share for minimum, share in zip(least, given, strict=True))
+        return Fit(given, min(1.0, max(_SMALLEST, PAGE_CHARACTERS / needed)))
+    natural = [length + _PADDING for length in longest]
+    if sum(natural) <= PAGE_CHARACTERS:
+        return Fit(None, 1.0)
+    scale = min(1.0, max(_SMALLEST, PAGE_CHARACTERS / sum(least)))
+    room = PAGE_CHARACTERS / scale
+    # Each column keeps its longest word; what is left goes to columns in proportion to what they lack.
+    spare = max(0.0, room - sum(least))
+    lack = [wanted - minimum for wanted, minimum in zip(natural, least, strict=True)]
+    widths = [minimum + spare * missing / (sum(lack) or 1.0) for minimum, missing in zip(least, lack, strict=True)]
+    return Fit([width / sum(widths) for width in widths], scale)
+
+
+def given_widths(table: Any) -> list[float] | None:
+    """The relative widths the author gave (``emit.table(widths=…)``), summing to 1, or None."""
+    if not (isinstance(table.parent, pf.Div) and GIVEN_WIDTHS in table.parent.classes):
+        return None
+    widths = [float(width) for _, width in table.colspec]
+    return [width / sum(widths) for width in widths]
+
+
+def set_widths(table: Any, widths: list[float] | None) -> None:
+    """Give a table relative column widths, or natural ones."""
+    aligns = [align for align, _ in table.colspec]
+    table.colspec = [
+        (align, width) for align, width in zip(aligns, widths or ["ColWidthDefault"] * len(aligns), strict=True)
+    ]
+
+
+def _lengths(table: Any) -> tuple[list[int], list[int]]:
+    """The longest line and the longest word of every column, in characters."""
+    columns = len(table.colspec)
+    longest, words = [1] * columns, [1] * columns
+    rows = [*table.head.content, *(row for body in table.content for row in body.content)]
+    for row in rows:
+        for i, cell in enumerate(row.content[:columns]):
+            text = pf.stringify(cell).strip()
+            longest[i] = max(longest[i], len(text))
+            words[i] = max([words[i], *(len(word) for word in text.replace("-", "- ").split(" "))])
+    return longest, words

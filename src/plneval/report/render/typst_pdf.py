@@ -1,0 +1,132 @@
+"""The PDF: pandoc writes typst, the typst package sets it, with the fonts it brings along."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import panflute as pf
+
+from plneval.errors import UserError
+from plneval.report.render import theme
+from plneval.report.render.callouts import typst_callout
+from plneval.report.render.execute import source_date_epoch
+from plneval.report.render.pandoc import run_pandoc
+from plneval.report.render.tables import fit, set_widths
+from plneval.report.render.tabsets import plain_tabset
+from plneval.report.render.typst_markup import typst_block, typst_inline
+
+_TABLE_POINTS = 9.0
+
+
+def typst_version() -> str:
+    """The version of the typst package, such as ``0.15.2``."""
+    from importlib.metadata import version
+
+    return version("typst")
+
+
+def typst_blocks(doc: Any) -> None:
+    """Change a resolved report into the blocks the typst template is made for (in place)."""
+    doc.walk(_table)
+    doc.walk(plain_tabset)
+    doc.walk(typst_callout)
+    doc.walk(_equation)
+    doc.walk(_layout)
+    doc.walk(_styled)
+
+
+def write_pdf(json_text: str, arguments: list[str], folder: Path) -> bytes:
+    """The finished PDF.
+
+    Parameters
+    ----------
+    json_text:
+        The report as pandoc JSON, already changed by :func:`typst_blocks`.
+    arguments:
+        Pandoc arguments that all formats share (citations, table of contents).
+    folder:
+        Where figures and the bibliography lie.
+
+    Raises
+    ------
+    UserError
+        If typst cannot set the page: with its words and the line of the typst text.
+    """
+    import typst
+
+    template = (files("plneval.report.render") / "assets" / "page.typ").read_text(encoding="utf-8")
+    (folder / "page.typ").write_text(template, encoding="utf-8")
+    options = [
+        "-f",
+        "json",
+        "-t",
+        "typst-citations",
+        "--standalone",
+        "--template=page.typ",
+        "--wrap=none",
+        "--syntax-highlighting=none",
+    ]
+    for name, value in _theme_variables().items():
+        options += ["--variable-json", f"{name}:{json.dumps(value)}"]
+    source = folder / "report.typ"
+    source.write_text(run_pandoc([*options, *arguments], json_text, folder), encoding="utf-8")
+    moment = datetime.datetime.fromtimestamp(source_date_epoch(), tz=datetime.UTC)
+    try:
+        return bytes(typst.compile(str(source), root=str(folder), ignore_system_fonts=True, timestamp=moment))
+    except typst.TypstError as error:
+        words = str(error.diagnostic or error.message).replace(f"{folder}/", "").strip()
+        raise UserError(f"the PDF cannot be set: {words}") from None
+
+
+def _theme_variables() -> dict[str, Any]:
+    colours = {"ink": theme.INK, "muted": theme.MUTED, "rule": theme.RULE, "surface": theme.SURFACE}
+    colours |= {"accent": theme.ACCENT, "accent-dark": theme.ACCENT_DARK}
+    callouts = [{"kind": kind, "strong": strong, "tint": tint} for kind, (strong, tint) in theme.CALLOUTS.items()]
+    return {f"color-{name}": value for name, value in colours.items()} | {"callouts": callouts}
+
+
+def _table(element: Any, _doc: Any) -> Any:
+    if not isinstance(element, pf.Table):
+        return None
+    chosen = fit(element)
+    set_widths(element, chosen.widths)
+    if chosen.scale == 1.0:
+        return element
+    size = round(_TABLE_POINTS * chosen.scale, 2)
+    return [
+        typst_block(f"#[#show table: set text(size: {size}pt)\n#set table(inset: (x: 3pt, y: 3pt))"),
+        element,
+        typst_block("]"),
+    ]
+
+
+def _equation(element: Any, _doc: Any) -> Any:
+    if isinstance(element, pf.Div) and "equation" in element.classes and "number" in element.attributes:
+        number = element.attributes.pop("number")
+        element.content = [typst_block(f'#set math.equation(numbering: _ => "({number})")'), *element.content]
+        return element
+    return None
+
+
+def _layout(element: Any, _doc: Any) -> Any:
+    if not (isinstance(element, pf.Div) and "plneval-layout" in element.classes):
+        return None
+    columns = int(element.attributes["columns"])
+    parts = [typst_block(f"#grid(columns: (1fr,) * {columns}, gutter: 10pt, align: center + bottom,")]
+    for block in element.content:
+        parts += [typst_block("["), block, typst_block("],")]
+    return [*parts, typst_block(")")]
+
+
+def _styled(element: Any, _doc: Any) -> Any:
+    """Caption labels and section numbers in the template's own functions."""
+    if isinstance(element, pf.Span):
+        for name, function in (("caption-label", "caption-label"), ("header-section-number", "section-number")):
+            if name in element.classes:
+                head, tail = typst_inline(f"#{function}["), typst_inline("]")
+                return [head, *element.content, tail]
+    return None
