@@ -1,0 +1,1 @@
+"""Tables to analysis panel: exposure, standardised outcomes, sample flow."""
