@@ -67,7 +67,7 @@ def resolve(doc: Any, document: Document) -> Labels:
     doc.walk(lambda element, _doc: _reference(element, labels, document, problems))
     problems += [f"{document.locate('#' + label)}: label '{label}' is used twice" for label in labels.duplicates]
     if problems:
-        raise UserErrors(sorted(set(problems), key=problems.index))
+        raise UserErrors(list(dict.fromkeys(problems)))
     return labels
 
 

@@ -15,7 +15,7 @@ from plneval.report.render.callouts import docx_callout
 from plneval.report.render.docx_styles import reference_document
 from plneval.report.render.execute import source_date_epoch
 from plneval.report.render.pandoc import run_pandoc
-from plneval.report.render.tables import fit, set_widths
+from plneval.report.render.tables import break_long_words, fit, set_widths
 from plneval.report.render.tabsets import plain_tabset
 
 _CONTENTS_LEVELS = 3
@@ -108,6 +108,7 @@ def _bitmap(element: Any, folder: Path) -> None:
 def _table(element: Any, _doc: Any) -> Any:
     if not isinstance(element, pf.Table):
         return None
+    element.walk(break_long_words)
     chosen = fit(element)
     set_widths(element, chosen.widths)
     style = "Table Text" if chosen.scale > 0.85 else "Table Text Small"

@@ -162,7 +162,7 @@ def figure(figure: Figure, alt: str | None = None) -> None:
     pyplot.close(figure)
     shown = {"image/svg+xml": svg.getvalue().decode("utf-8"), "image/png": png.getvalue(), "text/plain": "figure"}
     note = {"plneval": {"alt": alt}} if alt else {}
-    display(shown, raw=True, metadata=note)
+    display(shown, raw=True, metadata=note)  # type: ignore[no-untyped-call]
 
 
 def _column(values: pd.Series, missing: str) -> list[str]:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from plneval.artifacts import write_json, write_text
+from plneval.artifacts import write_json
 from plneval.errors import UserError
+from plneval.report.render.notebook import code_cell, notebook
 from plneval.report.render.parameters import injected_source
 from plneval.report.render.qmd import Cell, Document, Markdown
 
@@ -68,9 +69,9 @@ def execute(document: Document, params: Mapping[str, Any]) -> Executed:
         if params:
             injected_source(document, params)
         return Executed(document, [block for block in document.blocks if isinstance(block, Markdown)])
-    notebook, cell_of = _notebook(document, injected_source(document, params))
-    _run(notebook, document, cell_of)
-    outputs = {id(cell): notebook.cells[index].outputs for index, cell in cell_of.items() if cell is not None}
+    executing, cell_of = _notebook(document, injected_source(document, params))
+    _run(executing, document, cell_of)
+    outputs = {id(cell): executing.cells[index].outputs for index, cell in cell_of.items() if cell is not None}
     blocks: list[Markdown | ExecutedCell] = [
         ExecutedCell(block, outputs[id(block)]) if isinstance(block, Cell) else block for block in document.blocks
     ]
@@ -79,45 +80,41 @@ def execute(document: Document, params: Mapping[str, Any]) -> Executed:
 
 def _notebook(document: Document, injected: str | None) -> tuple[Any, dict[int, Cell | None]]:
     """A notebook of the code cells alone; the mapping gives each cell's block (None: the injected parameters)."""
-    from nbformat import v4
-
-    cells, cell_of = [], {}
+    cells: list[dict[str, Any]] = []
+    cell_of: dict[int, Cell | None] = {}
     for cell in document.cells:
         cell_of[len(cells)] = cell
-        cells.append(v4.new_code_cell(cell.source, id=f"cell-{len(cells)}"))
+        cells.append(code_cell(cell.source, f"cell-{len(cells)}"))
         if cell.options.parameters and injected is not None:
             cell_of[len(cells)] = None
-            cells.append(v4.new_code_cell(injected, id=f"cell-{len(cells)}"))
-    return v4.new_notebook(cells=cells), cell_of
+            cells.append(code_cell(injected, f"cell-{len(cells)}"))
+    return notebook(cells), cell_of
 
 
-def _run(notebook: Any, document: Document, cell_of: dict[int, Cell | None]) -> None:
+def _run(executing: Any, document: Document, cell_of: dict[int, Cell | None]) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    with _kernel() as (manager, environment):
-        client = NotebookClient(
-            notebook,
-            km=manager,
-            timeout=_CELL_SECONDS,
-            resources={"metadata": {"path": str(document.path.parent or ".")}},
-        )
+    place = {"metadata": {"path": str(document.path.parent or ".")}}
+    with _kernel() as (manager, environment, messages):
+        client = NotebookClient(executing, km=manager, timeout=_CELL_SECONDS, resources=place)
         try:
-            client.execute(env=environment)
+            # The kernel's own messages (not the cells') go to a file: they are noise unless it dies.
+            client.execute(env=environment, stdout=messages, stderr=messages, cleanup_kc=True)
         except CellExecutionError:
-            raise UserError(_failure(notebook, document, cell_of)) from None
+            raise UserError(_failure(executing, document, cell_of)) from None
         except CellTimeoutError:
-            raise UserError(
-                f"{_last_started(notebook, document, cell_of)}: runs longer than {_CELL_SECONDS} seconds"
-            ) from None
+            where = _last_started(executing, document, cell_of)
+            raise UserError(f"{where}: runs longer than {_CELL_SECONDS} seconds") from None
         except DeadKernelError:
-            raise UserError(
-                f"{_last_started(notebook, document, cell_of)}: the Python process died (out of memory?)"
-            ) from None
+            messages.seek(0)
+            said = messages.read().decode("utf-8", "replace").strip()[-500:]
+            where = _last_started(executing, document, cell_of)
+            raise UserError(f"{where}: the Python process died (out of memory?) {said}".rstrip()) from None
 
 
 @contextmanager
-def _kernel() -> Iterator[tuple[Any, dict[str, str]]]:
+def _kernel() -> Iterator[tuple[Any, dict[str, str], BinaryIO]]:
     """A kernel manager for the running interpreter that touches nothing outside a temporary folder."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -138,7 +135,8 @@ def _kernel() -> Iterator[tuple[Any, dict[str, str]]]:
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder / "kernels")], ensure_native_kernel=False),
             **options,
         )
-        yield manager, _environment(folder)
+        with (folder / "messages").open("w+b") as messages:
+            yield manager, _environment(folder), messages
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -165,20 +163,20 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _failed_index(notebook: Any) -> int:
+def _failed_index(executing: Any) -> int:
     return next(
-        i for i, cell in enumerate(notebook.cells) if any(output.output_type == "error" for output in cell.outputs)
+        i for i, cell in enumerate(executing.cells) if any(output.output_type == "error" for output in cell.outputs)
     )
 
 
-def _failure(notebook: Any, document: Document, cell_of: dict[int, Cell | None]) -> str:
-    index = _failed_index(notebook)
-    error = next(output for output in notebook.cells[index].outputs if output.output_type == "error")
+def _failure(executing: Any, document: Document, cell_of: dict[int, Cell | None]) -> str:
+    index = _failed_index(executing)
+    error = next(output for output in executing.cells[index].outputs if output.output_type == "error")
     what = f"{error.ename}: {error.evalue}".strip()
     cell = cell_of[index]
     if cell is None:
         return f"{document.path}: the given parameters cannot be set: {what}"
-    line = cell.line + _line_in_cell(error, notebook.cells[index].execution_count)
+    line = cell.line + _line_in_cell(error, executing.cells[index].execution_count)
     return f"{cell.path}:{line}: {cell.name} failed: {what}"
 
 
@@ -189,14 +187,7 @@ def _line_in_cell(error: Any, execution_count: int | None) -> int:
     return int(found[-1]) if found else 1
 
 
-def _last_started(notebook: Any, document: Document, cell_of: dict[int, Cell | None]) -> str:
-    started = [i for i, cell in enumerate(notebook.cells) if cell.execution_count is not None or cell.outputs]
+def _last_started(executing: Any, document: Document, cell_of: dict[int, Cell | None]) -> str:
+    started = [i for i, cell in enumerate(executing.cells) if cell.execution_count is not None or cell.outputs]
     cell = cell_of[min(started[-1] + 1 if started else 0, len(cell_of) - 1)]
     return f"{document.path}" if cell is None else f"{cell.path}:{cell.line}: {cell.name}"
-
-
-def write_notebook(path: Path, notebook: Any) -> None:
-    """Write a notebook, whole or not at all."""
-    import nbformat
-
-    write_text(path, nbformat.writes(notebook))

@@ -75,7 +75,8 @@ def shown_outputs(executed: ExecutedCell) -> list[Shown]:
 
 def _picture(output: dict[str, object], executed: ExecutedCell, position: int, where: str) -> Picture:
     data, metadata = output["data"], output.get("metadata")
-    assert isinstance(data, dict) and isinstance(metadata, dict)
+    assert isinstance(data, dict)
+    assert isinstance(metadata, dict)
     options = executed.cell.options
     alt = metadata.get("plneval", {}).get("alt")
     if alt is None and position < len(options.fig_alt):

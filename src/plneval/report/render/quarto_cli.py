@@ -16,7 +16,8 @@ import yaml
 
 from plneval.errors import UserError
 from plneval.report.render.embedded import bibliography_files, resolved_document
-from plneval.report.render.execute import Executed, ExecutedCell, source_date_epoch, write_notebook
+from plneval.report.render.execute import Executed, ExecutedCell, source_date_epoch
+from plneval.report.render.notebook import code_cell, notebook, text_cell, write_notebook
 from plneval.report.render.outputs import Picture, shown_outputs
 
 # PDF by way of typst: Quarto brings typst along, while LaTeX would be another installation.
@@ -95,23 +96,16 @@ def quarto_notebook(executed: Executed, meta: dict[str, Any], output_format: str
 
     Parameters cells are left out (they show nothing), and so is what cells wrote to standard error.
     """
-    from nbformat import v4
-
-    cells = [
-        v4.new_raw_cell(
-            f"---\n{yaml.safe_dump(front_matter(meta), allow_unicode=True, sort_keys=True)}---", id="front-matter"
-        )
-    ]
+    head = f"---\n{yaml.safe_dump(front_matter(meta), allow_unicode=True, sort_keys=True)}---"
+    cells = [text_cell("raw", head, "front-matter")]
     for position, block in enumerate(executed.blocks):
         identifier = f"block-{position}"
         if not isinstance(block, ExecutedCell):
-            cells.append(v4.new_markdown_cell(block.text, id=identifier))
+            cells.append(text_cell("markdown", block.text, identifier))
         elif not block.cell.options.parameters:
-            outputs = _outputs(block, output_format)
-            cells.append(v4.new_code_cell(_source(block), outputs=outputs, execution_count=position + 1, id=identifier))
-    cells.append(v4.new_markdown_cell(f"::: {{.rendered-by}}\n{renderer_line()}\n:::", id="rendered-by"))
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+            cells.append(code_cell(_source(block), identifier, _outputs(block, output_format)))
+    cells.append(text_cell("markdown", f"::: {{.rendered-by}}\n{renderer_line()}\n:::", "rendered-by"))
+    return notebook(cells)
 
 
 def front_matter(meta: dict[str, Any]) -> dict[str, Any]:
@@ -159,8 +153,6 @@ def _source(executed: ExecutedCell) -> str:
 
 def _outputs(executed: ExecutedCell, output_format: str) -> list[Any]:
     """The cell's outputs; word processors get bitmaps only."""
-    from nbformat import from_dict
-
     kept = []
     for output in executed.outputs:
         if output["output_type"] == "stream" and output["name"] == "stderr":
@@ -170,7 +162,7 @@ def _outputs(executed: ExecutedCell, output_format: str) -> list[Any]:
             copy["metadata"] = {}
             if output_format == "docx" and "image/png" in copy["data"]:
                 copy["data"].pop("image/svg+xml", None)
-        kept.append(from_dict(copy))
+        kept.append(copy)
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,14 @@ import panflute as pf
 from plneval.report.render.emit import GIVEN_WIDTHS
 
 # Characters that fit across a page at the normal type size of a table (9 pt on A4 with 2.4 cm margins).
-PAGE_CHARACTERS = 92
+PAGE_CHARACTERS = 104
 # A column takes this many characters more than its text, for the space on both sides.
 _PADDING = 2.5
 # Type is never set smaller than this share of a table's normal size.
 _SMALLEST = 0.6
+_LONG_WORD = 12
+_BREAK = "\u200b"
+_BREAKS = re.compile(r"[_/](?=\w)|(?<=[A-Za-z])-(?=[A-Za-z])")
 
 
 @dataclass(frozen=True)
@@ -25,25 +29,33 @@ class Fit:
     scale: float
 
 
-def fit(table: Any) -> Fit:
+def fit(table: Any, room: float = 1.0) -> Fit:
     """Choose widths and type size so that a table does not run off the page.
 
     A table whose longest lines fit keeps natural widths. Otherwise columns share the width: none gets less than its
     longest word, short columns keep what they need, long texts wrap. Where even the longest words do not fit side by
     side, the type shrinks, but never below what can be read.
+
+    Parameters
+    ----------
+    table:
+        A panflute table.
+    room:
+        The width there is, relative to an upright A4 page.
     """
+    page = PAGE_CHARACTERS * room
     longest, words = _lengths(table)
     least = [length + _PADDING for length in words]
     if given := given_widths(table):
         needed = max(minimum / share for minimum, share in zip(least, given, strict=True))
-        return Fit(given, min(1.0, max(_SMALLEST, PAGE_CHARACTERS / needed)))
+        return Fit(given, min(1.0, max(_SMALLEST, page / needed)))
     natural = [length + _PADDING for length in longest]
-    if sum(natural) <= PAGE_CHARACTERS:
+    if sum(natural) <= page:
         return Fit(None, 1.0)
-    scale = min(1.0, max(_SMALLEST, PAGE_CHARACTERS / sum(least)))
-    room = PAGE_CHARACTERS / scale
+    scale = min(1.0, max(_SMALLEST, page / sum(least)))
+    across = page / scale
     # Each column keeps its longest word; what is left goes to columns in proportion to what they lack.
-    spare = max(0.0, room - sum(least))
+    spare = max(0.0, across - sum(least))
     lack = [wanted - minimum for wanted, minimum in zip(natural, least, strict=True)]
     widths = [minimum + spare * missing / (sum(lack) or 1.0) for minimum, missing in zip(least, lack, strict=True)]
     return Fit([width / sum(widths) for width in widths], scale)
@@ -59,10 +71,14 @@ def given_widths(table: Any) -> list[float] | None:
 
 def set_widths(table: Any, widths: list[float] | None) -> None:
     """Give a table relative column widths, or natural ones."""
-    aligns = [align for align, _ in table.colspec]
-    table.colspec = [
-        (align, width) for align, width in zip(aligns, widths or ["ColWidthDefault"] * len(aligns), strict=True)
-    ]
+    columns: list[Any] = list(widths) if widths else ["ColWidthDefault"] * len(table.colspec)
+    table.colspec = [(align, width) for (align, _), width in zip(table.colspec, columns, strict=True)]
+
+
+def break_long_words(element: Any, _doc: Any) -> None:
+    """Let long names in tables break after an underscore or a slash (a zero-width space, invisible elsewhere)."""
+    if isinstance(element, pf.Str) and len(element.text) > _LONG_WORD:
+        element.text = _BREAKS.sub(rf"\g<0>{_BREAK}", element.text)
 
 
 def _lengths(table: Any) -> tuple[list[int], list[int]]:
@@ -73,6 +89,7 @@ def _lengths(table: Any) -> tuple[list[int], list[int]]:
     for row in rows:
         for i, cell in enumerate(row.content[:columns]):
             text = pf.stringify(cell).strip()
-            longest[i] = max(longest[i], len(text))
-            words[i] = max([words[i], *(len(word) for word in text.replace("-", "- ").split(" "))])
+            pieces = text.replace(_BREAK, " ").split()
+            longest[i] = max(longest[i], len(text.replace(_BREAK, "")))
+            words[i] = max([words[i], *(len(piece) for piece in pieces)])
     return longest, words

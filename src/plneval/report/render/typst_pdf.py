@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from plneval.report.render import theme
 from plneval.report.render.callouts import typst_callout
 from plneval.report.render.execute import source_date_epoch
 from plneval.report.render.pandoc import run_pandoc
-from plneval.report.render.tables import fit, set_widths
+from plneval.report.render.tables import break_long_words, fit, set_widths
 from plneval.report.render.tabsets import plain_tabset
 from plneval.report.render.typst_markup import typst_block, typst_inline
 
 _TABLE_POINTS = 9.0
+_TURN_BELOW = 0.75
+# What a page on its side holds, relative to an upright one (29.7 - 4.8 cm against 21 - 4.8 cm).
+_LANDSCAPE = 1.53
+_TIGHT = "#set table(inset: (x: 3pt, y: 3pt))"
+_MARKER = re.compile(r"([-+=/])|(\d+)(\.)$")
 
 
 def typst_version() -> str:
@@ -37,6 +43,7 @@ def typst_blocks(doc: Any) -> None:
     doc.walk(_equation)
     doc.walk(_layout)
     doc.walk(_styled)
+    doc.walk(_literal_start)
 
 
 def write_pdf(json_text: str, arguments: list[str], folder: Path) -> bytes:
@@ -92,16 +99,23 @@ def _theme_variables() -> dict[str, Any]:
 def _table(element: Any, _doc: Any) -> Any:
     if not isinstance(element, pf.Table):
         return None
+    element.walk(break_long_words)
     chosen = fit(element)
     set_widths(element, chosen.widths)
     if chosen.scale == 1.0:
         return element
+    if chosen.scale < _TURN_BELOW:
+        # Too wide for readable type on an upright page: the table gets a page on its side.
+        chosen = fit(element, _LANDSCAPE)
+        set_widths(element, chosen.widths)
+        size = round(_TABLE_POINTS * chosen.scale, 2)
+        return [
+            typst_block(f"#page(flipped: true)[#show table: set text(size: {size}pt)\n{_TIGHT}"),
+            element,
+            typst_block("]"),
+        ]
     size = round(_TABLE_POINTS * chosen.scale, 2)
-    return [
-        typst_block(f"#[#show table: set text(size: {size}pt)\n#set table(inset: (x: 3pt, y: 3pt))"),
-        element,
-        typst_block("]"),
-    ]
+    return [typst_block(f"#[#show table: set text(size: {size}pt)\n{_TIGHT}"), element, typst_block("]")]
 
 
 def _equation(element: Any, _doc: Any) -> Any:
@@ -129,4 +143,13 @@ def _styled(element: Any, _doc: Any) -> Any:
             if name in element.classes:
                 head, tail = typst_inline(f"#{function}["), typst_inline("]")
                 return [head, *element.content, tail]
+    return None
+
+
+def _literal_start(element: Any, _doc: Any) -> Any:
+    """Escape what would begin a list or a heading: pandoc 3.9 does not at the start of table cells and list items."""
+    if isinstance(element, pf.Str) and (match := _MARKER.match(element.text)):
+        head = f"\\{match[1]}" if match[1] else f"{match[2]}\\."
+        rest = element.text[match.end() :]
+        return [typst_inline(head), *([pf.Str(rest)] if rest else [])]
     return None
