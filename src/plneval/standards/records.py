@@ -133,7 +133,11 @@ class MinimumDetectableEffectDefaults(Standard):
 
 
 class ClusterRules(Standard):
-    """What the number of clusters allows; both rules look at the smaller of treated and comparison clusters."""
+    """What the number of clusters allows.
+
+    ``small_sample_below`` is held against the smaller of treated and comparison clusters, not against their sum;
+    ``wild_bootstrap_minimum_treated`` against treated clusters.
+    """
 
     small_sample_below: int
     wild_bootstrap_minimum_treated: int
