@@ -116,22 +116,22 @@ def tables(**rows: list[dict[str, Any]]) -> Tables:
     return {name: table(name, rows.get(name, [])) for name in COLUMNS}
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_table() -> Callable[..., pd.DataFrame]:
     return table
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_tables() -> Callable[..., Tables]:
     return tables
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_cohort() -> Callable[..., Cohort]:
     return cohort
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_study() -> Tables:
     """Six schools, three networks, two pupils of one grade in each school and year, 2014 to 2017.
 

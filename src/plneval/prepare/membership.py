@@ -76,7 +76,9 @@ def spells(memberships: pd.DataFrame, calendar: Calendar, declared_entry: set[in
     """
     unobserved = memberships["entry_unknown"].fillna(False).astype(bool)
     entry = calendar.counts_from(memberships["joined"])
-    declared = entry.isin(sorted(declared_entry))
+    # ingest dates a declared entry on the first day of the declared school year.
+    first_day = (_month_days(memberships["joined"]) == calendar.year_start).fillna(False).astype(bool)
+    declared = entry.isin(sorted(declared_entry)) & first_day
     found = pd.DataFrame(
         {
             "school": memberships["school"],
@@ -87,8 +89,8 @@ def spells(memberships: pd.DataFrame, calendar: Calendar, declared_entry: set[in
             # ASSUME: like joining, leaving by the cut-off ends membership before the running year, leaving later after.
             "exit": calendar.counts_from(memberships["left"]),
             "late": calendar.is_late(memberships["joined"]),
-            "unknown": unobserved & ~declared,
-            "uncertain": unobserved & declared,
+            "unknown": unobserved,
+            "uncertain": declared & ~unobserved,
         }
     )
     return found.sort_values(["joined", "network", "school"], kind="stable", ignore_index=True)
