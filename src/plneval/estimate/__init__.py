@@ -1,0 +1,1 @@
+"""Panel and one model's specification → estimates with their covariance matrix and cluster influence functions."""

@@ -1,0 +1,154 @@
+"""Fixed part of a growth model: the rows it can use and a matrix of independent columns, from a checked formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plneval.config.formula import CheckedFormula, check_formula
+from plneval.config.models import Growth
+from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
+from plneval.errors import UserError, did_you_mean
+from plneval.estimate.sample import Exclusions
+
+Array = npt.NDArray[np.float64]
+RANDOM_COLUMNS = ["school", "time"]
+
+
+@dataclass(frozen=True)
+class FixedPart:
+    """Response and fixed part.
+
+    Attributes
+    ----------
+    rows : the panel's rows in use, sorted; column ``unit`` numbers pupils within schools (pupil level only).
+    y, x, names : response, shape (n,); columns, shape (n, p), linearly independent; their names.
+    effects : reported terms → positions of their columns.
+    dropped : columns that are zero in every row or depend on those before them.
+    """
+
+    rows: pd.DataFrame
+    response: str
+    y: Array
+    x: Array
+    names: tuple[str, ...]
+    effects: dict[str, int]
+    dropped: tuple[str, ...]
+    exclusions: Exclusions
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def read_fixed_part(panel: Path, spec: Growth) -> FixedPart:
+    """Read the rows of a growth model and build its fixed part.
+
+    Raises
+    ------
+    UserError
+        If the formula or a reported term does not fit the panel.
+    """
+    pupils = spec.kind == "growth_three_level"
+    formula = check_formula(spec.formula, PUPIL_PANEL if pupils else SCHOOL_PANEL)
+    wanted = {*formula.columns, *RANDOM_COLUMNS, "year", "arm", "network", "cluster"}
+    if pupils:
+        wanted |= {"pupil"}
+        name, columns = "panel_pupil.parquet", sorted({*wanted, "outcome", "disadvantaged"})
+    else:
+        wanted |= {"n"}
+        name, columns = "panel_school.parquet", sorted({*wanted, "outcome", "subgroup"})
+    table = pd.read_parquet(panel / name, columns=columns, filters=[("outcome", "==", spec.outcome)])
+    if not pupils:
+        table = table.loc[table["subgroup"] == spec.subgroup]
+    elif spec.subgroup != "all":
+        table = table.loc[table["disadvantaged"] == (1 if spec.subgroup == "disadvantaged" else 0)]
+    return fixed_part(table[sorted(wanted)], formula, spec.effect_terms)
+
+
+def fixed_part(table: pd.DataFrame, formula: CheckedFormula, effect_terms: list[str]) -> FixedPart:
+    """Drop rows with a missing column, build the matrix, and leave out columns that the data do not tell apart.
+
+    A column that depends on those before it is dropped and named; reported terms stand last, so that an effect that
+    the data do not identify is not estimated, rather than another column in its place.
+    """
+    exclusions = Exclusions()
+    pupils = "pupil" in table
+    unit = "pupil-years" if pupils else "school-years"
+    rows = table
+    for column in formula.columns:
+        missing = rows[column].isna()
+        exclusions.add(unit, int(missing.sum()), f"no {column}")
+        rows = rows.loc[~missing]
+    rows = rows.sort_values(["school", "pupil", "year"] if pupils else ["school", "year"], kind="stable")
+    rows = rows.reset_index(drop=True)
+    if rows.empty:
+        return FixedPart(rows, formula.response, np.empty(0), np.empty((0, 0)), (), {}, (), exclusions)
+    notes: dict[str, Any] = {}
+    if pupils:
+        # ASSUME: a pupil who is seen in two schools counts as two independent pupils, one in each: the levels nest.
+        rows = rows.assign(unit=rows.groupby(["school", "pupil"], sort=True).ngroup())
+        movers = int((rows.groupby("pupil")["school"].nunique() > 1).sum())
+        notes = {"pupils": int(rows["pupil"].nunique()), "pupils_in_several_schools": movers}
+    matrix = _matrix(rows, formula)
+    effects = _effect_columns(list(matrix.columns), effect_terms, formula)
+    ordered = [name for name in matrix.columns if name not in effects] + effects
+    x = matrix[ordered].to_numpy(dtype=np.float64)
+    independent = independent_columns(x)
+    names = tuple(name for name, kept in zip(ordered, independent, strict=True) if kept)
+    return FixedPart(
+        rows,
+        formula.response,
+        rows[formula.response].to_numpy(dtype=np.float64),
+        x[:, independent],
+        names,
+        {name: names.index(name) for name in effects if name in names},
+        tuple(name for name, kept in zip(ordered, independent, strict=True) if not kept),
+        exclusions,
+        notes,
+    )
+
+
+def _matrix(rows: pd.DataFrame, formula: CheckedFormula) -> pd.DataFrame:
+    """The right-hand side's columns; the formula was checked, so that only known columns and transforms can run."""
+    from formulaic import Formula
+
+    data = pd.DataFrame(
+        {
+            name: rows[name].to_numpy(dtype=np.float64)
+            if pd.api.types.is_numeric_dtype(rows[name])
+            else rows[name].astype("object")
+            for name in formula.columns
+        }
+    )
+    return pd.DataFrame(Formula(formula.text).rhs.get_model_matrix(data, context={}))
+
+
+def _effect_columns(columns: list[str], terms: list[str], formula: CheckedFormula) -> list[str]:
+    """Columns of the reported terms; a word's term stands for all its columns (``exposure[T.direct]``, …)."""
+    found: list[str] = []
+    for term in terms:
+        own = [name for name in columns if name == term or name.startswith(f"{term}[")]
+        if not own:
+            raise UserError(
+                f"effect_terms: the formula '{formula.text}' has no term '{term}'.{did_you_mean(term, columns)} "
+                f"Its columns: {', '.join(columns)}."
+            )
+        found += own
+    return found
+
+
+def independent_columns(x: Array) -> npt.NDArray[np.bool_]:
+    """Which columns do not depend linearly on those before them (relative tolerance 1e-9), shape (p,)."""
+    norms = np.sqrt(np.einsum("ij,ij->j", x, x))
+    kept = norms > 0
+    scaled = x[:, kept] / norms[kept]
+    diagonal = np.zeros(scaled.shape[1])
+    if scaled.shape[1]:
+        diagonal_of_r = np.abs(np.diag(np.asarray(np.linalg.qr(scaled, mode="r"))))
+        diagonal[: len(diagonal_of_r)] = diagonal_of_r
+    # A dependent column leaves rounding noise only; QR without pivoting keeps the order in which columns were declared.
+    kept[kept] = diagonal > 1e-9
+    return np.asarray(kept)

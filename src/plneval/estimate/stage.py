@@ -1,0 +1,160 @@
+"""estimate: one model, fitted to the panel that prepare left, written as records."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from plneval.artifacts import digest_bytes, digest_file, digest_json, write_json, write_table
+from plneval.config.cohort import Cohort
+from plneval.config.dependence import stage_sections
+from plneval.config.models import EventStudy, GroupTime, Growth, ModelSpec
+from plneval.config.provenance import stage_digest
+from plneval.estimate.counts import PupilCounts
+from plneval.estimate.effect_sizes import MonthsTable, Standardiser, effect_size, read_standardiser
+from plneval.estimate.fit import Estimate, Fit
+from plneval.estimate.inference import interval
+from plneval.estimate.records import Record, to_table
+from plneval.estimate.sample import modelled_column, read_school_sample
+
+log = logging.getLogger("plneval")
+
+PANEL_FILES = ("panel_pupil.parquet", "panel_school.parquet", "standardisers.parquet")
+HEADLINE = "att_third_year_on"
+
+
+def estimate(
+    cohort: Cohort,
+    name: str,
+    model: str,
+    spec: ModelSpec,
+    panel: Path,
+    out: Path,
+    seed: int,
+    months_table: MonthsTable = "trial",
+) -> None:
+    """Fit one model and write ``<model>.records.parquet``, ``.vcov.parquet``, ``.influence.parquet`` and ``.json``.
+
+    Parameters
+    ----------
+    cohort, name : the cohort's configuration and its name.
+    model, spec : the model's name and specification.
+    panel : folder with ``panel_school.parquet``, ``panel_pupil.parquet`` and ``standardisers.parquet``.
+    out : folder of the four files. A model that cannot be estimated from these data leaves no records; the JSON says
+        why.
+    seed : the project's seed.
+    months_table : table of months of progress.
+
+    Raises
+    ------
+    UserError
+        If the model does not fit the cohort or the panel's columns.
+    """
+    modelled_column(cohort, spec.outcome)
+    fit = fit_model(cohort, spec, panel)
+    standardiser = read_standardiser(panel, spec.outcome, spec.subgroup, fit.column)
+    digests = {
+        "digest_data": digest_bytes("".join(digest_file(panel / file) for file in PANEL_FILES).encode()),
+        "digest_spec": digest_json(
+            {
+                "model": spec.model_dump(mode="json"),
+                "cohort": stage_sections(cohort, "estimate"),
+                "months": months_table,
+            }
+        ),
+        "digest_code": stage_digest("estimate"),
+    }
+    common = {"cohort": name, "model": model, "seed": seed, **digests}
+    records = [_record(fit, spec, one, standardiser, months_table, common) for one in fit.estimates]
+    write_table(out / f"{model}.records.parquet", to_table(records))
+    write_table(out / f"{model}.vcov.parquet", fit.covariance)
+    write_table(out / f"{model}.influence.parquet", fit.influence)
+    write_json(out / f"{model}.json", _diagnostics(fit, spec, model, standardiser, digests))
+    log.info("%s: %d records", model, len(records))
+    for reason in fit.diagnostics.get("not_estimated", []):
+        log.warning("%s: not estimated: %s", model, reason)
+
+
+def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path) -> Fit:
+    """Fit a model by its kind."""
+    if isinstance(spec, Growth):
+        from plneval.estimate.growth import growth
+
+        return growth(panel, spec, cohort.design.weight)
+    column = modelled_column(cohort, spec.outcome)
+    covariates = tuple(spec.covariates) if isinstance(spec, GroupTime) else ()
+    sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, covariates)
+    pupils = PupilCounts.read(panel, spec.outcome, spec.subgroup)
+    if isinstance(spec, EventStudy):
+        from plneval.estimate.event_study import event_study
+
+        return event_study(sample, spec, pupils)
+    from plneval.estimate.callaway_santanna import callaway_santanna
+
+    return callaway_santanna(sample, spec, pupils, cohort.design.minimum_entry_group)
+
+
+def _record(
+    fit: Fit,
+    spec: ModelSpec,
+    one: Estimate,
+    standardiser: Standardiser,
+    months_table: MonthsTable,
+    common: dict[str, Any],
+) -> Record:
+    low, high, p = interval(one.estimate, one.se, one.df, spec.confidence)
+    size = effect_size(one, (low, high), standardiser, months_table)
+    return Record(
+        label=spec.label,
+        estimator=fit.estimator,
+        estimand=one.estimand,
+        role=spec.role,
+        headline=spec.headline and one.estimand == HEADLINE,
+        outcome=spec.outcome,
+        subgroup=spec.subgroup,
+        comparison=fit.comparison,
+        sample=fit.sample,
+        term=one.term,
+        event_time=one.event_time,
+        estimate=one.estimate if math.isfinite(one.estimate) else None,
+        se=one.se,
+        df=one.df,
+        ci_low=low,
+        ci_high=high,
+        p=one.p if one.p is not None else p,
+        effect_size=size.value,
+        effect_size_low=size.low,
+        effect_size_high=size.high,
+        standardiser=size.standardiser,
+        months=size.months,
+        months_low=size.months_low,
+        months_high=size.months_high,
+        months_table=size.months_table,
+        **vars(one.basis),
+        vcov=one.vcov,
+        converged=fit.converged,
+        warnings="; ".join((*one.warnings, *fit.warnings)),
+        **common,
+    )
+
+
+def _diagnostics(
+    fit: Fit, spec: ModelSpec, model: str, standardiser: Standardiser, digests: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "kind": spec.kind,
+        "estimator": fit.estimator,
+        "column": fit.column,
+        "comparison": fit.comparison,
+        "sample": fit.sample,
+        "converged": fit.converged,
+        "records": len(fit.estimates),
+        "standardiser": {"column": standardiser.column, "sd": standardiser.sd, "meaning": standardiser.words},
+        "df_rules": sorted({one.vcov for one in fit.estimates}),
+        "warnings": list(fit.warnings),
+        **digests,
+        **fit.diagnostics,
+    }
