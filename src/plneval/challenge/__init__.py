@@ -1,0 +1,1 @@
+"""Gates and verdicts: the one place where results are held against thresholds and put into words."""

@@ -1,0 +1,85 @@
+"""The stage: records and measures in, gates and a verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from plneval.artifacts import read_table, write_json, write_table
+from plneval.challenge.document import verdict_document
+from plneval.challenge.evidence import Evidence, read_measures
+from plneval.challenge.gate import to_table
+from plneval.challenge.gates import form_gates
+from plneval.challenge.recompute import recompute
+from plneval.challenge.recovery import recovery
+from plneval.config.cohort import Cohort
+from plneval.config.models import ModelSpec
+from plneval.config.report import Report
+from plneval.errors import UserError
+
+
+def challenge(
+    cohort: Cohort,
+    name: str,
+    specs: Mapping[str, ModelSpec],
+    report: Report,
+    measures: Path,
+    records: Path,
+    panel: Path,
+    truth: Path | None,
+    out: Path,
+) -> None:
+    """Write ``records``, ``recomputed``, ``recovery`` and ``gates`` as Parquet, and ``verdict.json``.
+
+    Parameters
+    ----------
+    name : the cohort's name, for messages.
+    specs : the cohort's models by name, in the order in which reports list them.
+    measures, records, panel : folders that describe, estimate and prepare wrote.
+    truth : planted effects of a simulated study; None for a real one.
+    out : folder of the findings.
+
+    Raises
+    ------
+    UserError
+        If a file of a stage before is not there.
+    """
+    table = gather_records(records, specs, name)
+    headline = next(spec for spec in specs.values() if spec.headline)
+    recomputed = recompute(cohort, headline, panel, table)
+    recovered = recovery(truth, table)
+    evidence = Evidence(
+        cohort=cohort,
+        specs=specs,
+        report=report,
+        measures=read_measures(measures),
+        schools=read_table(panel / "schools.parquet"),
+        records=table,
+        recomputed=recomputed,
+        recovery=recovered,
+    )
+    gates = form_gates(evidence)
+    document = verdict_document(evidence, gates)
+    write_table(out / "records.parquet", table)
+    write_table(out / "recomputed.parquet", recomputed)
+    write_table(out / "recovery.parquet", recovered)
+    write_table(out / "gates.parquet", to_table(gates))
+    write_json(out / "verdict.json", document)
+
+
+def gather_records(folder: Path, specs: Mapping[str, ModelSpec], name: str) -> pd.DataFrame:
+    """All models' records in one table, in the order of the cohort's models.
+
+    Raises
+    ------
+    UserError
+        If a model has no records: it was not fitted.
+    """
+    absent = [model for model in specs if not (folder / f"{model}.records.parquet").is_file()]
+    if absent:
+        raise UserError(f"{folder}: no records of {', '.join(absent)}; run the cohort '{name}' again from estimate.")
+    tables = [read_table(folder / f"{model}.records.parquet") for model in specs]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]

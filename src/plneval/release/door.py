@@ -1,0 +1,338 @@
+"""The one list of what may leave: every released table, its columns, and what each column holds.
+
+A column that is not listed does not leave, whatever a stage writes into its table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal[
+    "people",
+    "schools",
+    "count",
+    "integer",
+    "estimate",
+    "share",
+    "magnitude",
+    "word",
+    "name",
+    "label",
+    "category",
+    "text",
+    "term",
+    "digest",
+    "flag",
+    "year",
+]
+"""What a column holds.
+
+``people``: a count of people (or of their records): suppressed and rounded. ``schools``: a count of schools, networks
+or clusters. ``count``: a count of neither. ``integer``: a whole number that counts nothing, such as a step or a seed.
+``estimate``, ``share``: a number, rounded to the declared decimals. ``magnitude``: a number of which only the order
+matters, shown with one digit. ``word``: one of the words of a vocabulary (:mod:`plneval.release.words`). ``name``: a
+name as configuration files use it. ``label``: text from the configuration. ``category``: a category of the data, such
+as a type of network. ``text``: a sentence of the program. ``term``: a model term. ``digest``: SHA-256. ``flag``: true
+or false. ``year``: a study year.
+"""
+
+NUMBERS: Final = frozenset({"people", "schools", "count", "integer", "estimate", "share", "magnitude", "year"})
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Columns of a row that rest on counts of the same row: withheld together when a count is too small."""
+
+    columns: tuple[str, ...]
+    people: tuple[str, ...] = ()
+    """Counts of people that they rest on."""
+    schools: tuple[str, ...] = ()
+    """Counts of schools (of clusters, where no other is known) that they rest on."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One released table.
+
+    Attributes
+    ----------
+    stage : folder of the restricted table.
+    columns : kind by column, in the order in which they leave.
+    people : when counts of kind ``people`` are counts of people: in ``every`` row, in rows whose ``unit`` is pupils or
+        scores, in rows whose ``table`` holds people; ``pupil_level`` only where the study has pupils.
+    statistics : what is withheld with a count.
+    complement : ``(rate, part, whole)``: the rate is 1 - part/whole and is worked out from the rounded counts.
+    shares : share to the count of people it is a share of: it is withheld when it gives away a small count.
+    """
+
+    stage: str
+    columns: dict[str, Kind]
+    people: Literal["every", "by_unit", "by_table", "pupil_level"] = "pupil_level"
+    statistics: tuple[Statistics, ...] = ()
+    complement: tuple[str, str, str] | None = None
+    shares: dict[str, str] | None = None
+
+
+RECORD_NUMBERS: Final = (
+    "estimate",
+    "se",
+    "df",
+    "ci_low",
+    "ci_high",
+    "p",
+    "effect_size",
+    "effect_size_low",
+    "effect_size_high",
+    "months",
+    "months_low",
+    "months_high",
+)
+
+TABLES: Final[dict[str, Table]] = {
+    "flow": Table(
+        "prepare",
+        {
+            "step": "integer",
+            "stage": "text",
+            "unit": "word",
+            "arm": "word",
+            "outcome": "word",
+            "remaining": "people",
+            "excluded": "people",
+            "reason": "text",
+        },
+        people="by_unit",
+    ),
+    "ledger": Table(
+        "describe",
+        {"table": "word", "read": "people", "kept": "people", "merged": "people", "rejected": "people"},
+        people="by_table",
+    ),
+    "rejections": Table(
+        "describe", {"table": "word", "rule": "name", "count": "people", "meaning": "text"}, people="by_table"
+    ),
+    "ingest_notes": Table(
+        "describe", {"rule": "name", "table": "word", "count": "people", "text": "text"}, people="by_table"
+    ),
+    "baseline": Table(
+        "describe",
+        {
+            "covariate": "name",
+            "label": "label",
+            "year": "year",
+            "mean_member": "estimate",
+            "mean_comparison": "estimate",
+            "sd": "estimate",
+            "hedges_g": "estimate",
+            "standardiser": "text",
+            "category": "name",
+            "n_pupils_member": "people",
+            "n_pupils_comparison": "people",
+            "n_schools_member": "schools",
+            "n_schools_comparison": "schools",
+            "pre_post_correlation": "estimate",
+        },
+        statistics=(
+            Statistics(
+                ("mean_member", "mean_comparison", "sd", "hedges_g", "pre_post_correlation"),
+                ("n_pupils_member", "n_pupils_comparison"),
+                ("n_schools_member", "n_schools_comparison"),
+            ),
+        ),
+    ),
+    "composition": Table(
+        "describe",
+        {
+            "year": "year",
+            "arm": "word",
+            "n_schools": "schools",
+            "n_pupils": "people",
+            "joiners": "people",
+            "leavers": "people",
+            "movers": "people",
+            "share_disadvantaged": "share",
+            "mean_deprivation": "estimate",
+        },
+        statistics=(Statistics(("share_disadvantaged", "mean_deprivation"), ("n_pupils",), ("n_schools",)),),
+        shares={"share_disadvantaged": "n_pupils"},
+    ),
+    "attrition": Table(
+        "describe",
+        {"unit": "word", "arm": "word", "start": "people", "remaining": "people", "rate": "share"},
+        people="by_unit",
+        statistics=(Statistics(("rate",), ("start", "remaining")),),
+        complement=("rate", "remaining", "start"),
+    ),
+    "missingness": Table(
+        "describe",
+        {
+            "outcome": "word",
+            "year": "year",
+            "arm": "word",
+            "expected": "people",
+            "observed": "people",
+            "missing_share": "share",
+        },
+        statistics=(Statistics(("missing_share",), ("expected", "observed")),),
+        complement=("missing_share", "observed", "expected"),
+    ),
+    "intraclass": Table(
+        "describe",
+        {
+            "outcome": "word",
+            "level": "name",
+            "intraclass_correlation": "estimate",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+            "n_pupils": "people",
+            "n_schools": "schools",
+            "method": "text",
+        },
+        statistics=(Statistics(("intraclass_correlation", "ci_low", "ci_high"), ("n_pupils",), ("n_schools",)),),
+    ),
+    "mdes": Table(
+        "describe",
+        {
+            "outcome": "word",
+            "design": "text",
+            "mdes": "estimate",
+            "assumptions": "text",
+            "power": "estimate",
+            "alpha": "estimate",
+            "formula": "text",
+        },
+    ),
+    "membership": Table(
+        "describe",
+        {"year": "year", "members": "schools", "joined": "schools", "left": "schools", "returned": "schools"},
+    ),
+    "entry_groups": Table(
+        "describe",
+        {
+            "entry_year": "year",
+            "n_schools": "schools",
+            "n_networks": "schools",
+            "years_followed": "count",
+            "pooled": "flag",
+        },
+    ),
+    "trends": Table(
+        "describe",
+        {
+            "outcome": "word",
+            "subgroup": "word",
+            "group": "word",
+            "year": "year",
+            "mean_z": "estimate",
+            "se": "estimate",
+            "n_schools": "schools",
+            "n_pupils": "people",
+        },
+        statistics=(Statistics(("mean_z", "se"), ("n_pupils",), ("n_schools",)),),
+    ),
+    "clusters": Table(
+        "describe",
+        {"outcome": "word", "treated": "schools", "comparison": "schools", "networks": "schools", "unit": "name"},
+    ),
+    "networks": Table("describe", {"type": "category", "n_networks": "schools", "n_schools": "schools"}),
+    "records": Table(
+        "challenge",
+        {
+            "cohort": "word",
+            "model": "word",
+            "label": "label",
+            "estimator": "name",
+            "estimand": "name",
+            "role": "word",
+            "headline": "flag",
+            "outcome": "word",
+            "subgroup": "word",
+            "comparison": "text",
+            "sample": "text",
+            "term": "term",
+            "event_time": "integer",
+            "estimate": "estimate",
+            "se": "estimate",
+            "df": "estimate",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+            "p": "estimate",
+            "effect_size": "estimate",
+            "effect_size_low": "estimate",
+            "effect_size_high": "estimate",
+            "standardiser": "text",
+            "months": "integer",
+            "months_low": "integer",
+            "months_high": "integer",
+            "months_table": "text",
+            "n_scores": "people",
+            "n_pupils": "people",
+            "n_schools": "schools",
+            "n_networks": "schools",
+            "clusters_treated": "schools",
+            "clusters_comparison": "schools",
+            "n_treated": "people",
+            "vcov": "text",
+            "converged": "flag",
+            "seed": "integer",
+            "digest_data": "digest",
+            "digest_spec": "digest",
+            "digest_code": "digest",
+            "warnings": "text",
+        },
+        statistics=(Statistics(RECORD_NUMBERS, ("n_scores", "n_pupils", "n_treated"), ("n_schools",)),),
+    ),
+    "gates": Table(
+        "challenge",
+        {
+            "gate": "name",
+            "result": "word",
+            "value": "estimate",
+            "threshold": "estimate",
+            "published": "flag",
+            "source": "text",
+            "status": "word",
+            "statement": "text",
+        },
+    ),
+    "recomputed": Table(
+        "challenge",
+        {
+            "model": "word",
+            "estimand": "name",
+            "term": "term",
+            "estimate": "estimate",
+            "recomputed": "estimate",
+            "difference": "magnitude",
+            "digits": "estimate",
+            "se": "estimate",
+            "se_recomputed": "estimate",
+            "by": "text",
+            "agrees": "flag",
+        },
+    ),
+    "recovery": Table(
+        "challenge",
+        {
+            "model": "word",
+            "estimand": "name",
+            "event_time": "integer",
+            "estimate": "estimate",
+            "se": "estimate",
+            "truth": "estimate",
+            "z": "estimate",
+            "covered": "flag",
+        },
+    ),
+}
+"""Released tables by name, in the order in which they are written."""
+
+PEOPLE_TABLES: Final = frozenset({"pupils", "teachers", "teaching", "surveys", "ties"})
+"""Canonical tables whose rows are always about single people."""
+EITHER_TABLES: Final = frozenset({"outcomes", "memberships", "activity"})
+"""Canonical tables whose rows may be about single people: they are where the cohort maps a person's column."""
+PERSON_COLUMNS: Final = frozenset({"pupil_id", "teacher_id", "respondent_id"})
+"""Canonical columns that stand for a person."""
+NOTES_OF_FILES: Final = frozenset({"encoding_detected", "default_key"})
+"""Notes of ingest whose count is one of files or settings, whatever table they are about."""

@@ -1,0 +1,140 @@
+"""Sums that a reader knows to hold between released counts of people, table by table.
+
+They serve twice: a suppressed count must not follow from them, and a total is worked out again from rounded parts.
+Some counts are not published and can still be read off, as the pupils lost between two steps: these get cells of their
+own, so that a small one is protected like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pandas as pd
+
+from plneval.release.disclosure import Cell, Identity
+
+
+@dataclass
+class Sums:
+    """Counts and the sums between them, as they are gathered.
+
+    Attributes
+    ----------
+    counts : true count by cell, ``(table, row, column)`` for published cells.
+    protecting : all sums that a reader could use.
+    adding : those by which totals are worked out from rounded parts, parts before totals.
+    """
+
+    counts: dict[Cell, int]
+    protecting: list[Identity] = field(default_factory=list)
+    adding: list[Identity] = field(default_factory=list)
+
+    def add(self, total: Cell, parts: Sequence[Cell], *, recompute: bool = False) -> None:
+        """Note a sum; what the parts leave of the total becomes a cell of its own."""
+        if total not in self.counts or any(part not in self.counts for part in parts):
+            return
+        rest = self.counts[total] - sum(self.counts[part] for part in parts)
+        if rest < 0:
+            return
+        if rest > 0:
+            remainder = ("rest", total, tuple(parts))
+            self.counts[remainder] = rest
+            parts = (*parts, remainder)
+        identity = Identity(total, tuple(parts))
+        self.protecting.append(identity)
+        if recompute and rest == 0:
+            self.adding.append(identity)
+
+
+def gather(frames: dict[str, pd.DataFrame], counts: dict[Cell, int]) -> Sums:
+    """All sums between the counts of the released tables."""
+    sums = Sums(dict(counts))
+    _flow(frames["flow"], sums)
+    _ledger(frames["ledger"], frames["rejections"], sums)
+    for column in ("n_pupils", "joiners", "leavers", "movers"):
+        _arms("composition", frames["composition"], ["year"], column, sums)
+    for table, keys, whole, part in (
+        ("attrition", ["unit"], "start", "remaining"),
+        ("missingness", ["outcome", "year"], "expected", "observed"),
+    ):
+        for row in frames[table].index:
+            # What is left over is the number lost: not published, but there for whoever subtracts.
+            sums.add((table, row, whole), [(table, row, part)])
+        for column in (whole, part):
+            _arms(table, frames[table], keys, column, sums)
+    _trends(frames["trends"], sums)
+    _records(frames["records"], sums)
+    return sums
+
+
+def _groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[Hashable, pd.DataFrame]]:
+    if len(frame):
+        yield from frame.groupby(keys, sort=True, dropna=False)
+
+
+def _flow(frame: pd.DataFrame, sums: Sums) -> None:
+    for _, chain in _groups(frame, ["unit", "arm", "outcome"]):
+        rows = list(chain.sort_values("step", kind="stable").index)
+        # From the end: the rounded total of one step is a part of the step before.
+        for before, after in reversed(list(pairwise(rows))):
+            sums.add(
+                ("flow", before, "remaining"),
+                [("flow", after, "remaining"), ("flow", after, "excluded")],
+                recompute=True,
+            )
+    for column in ("remaining", "excluded"):
+        _arms("flow", frame, ["unit", "outcome", "step"], column, sums)
+
+
+def _arms(table: str, frame: pd.DataFrame, keys: list[str], column: str, sums: Sums) -> None:
+    for _, group in _groups(frame, keys):
+        row = {arm: index for index, arm in zip(group.index, group["arm"], strict=True)}
+        if "all" in row and len(row) > 1:
+            parts = [(table, row[arm], column) for arm in ("member", "comparison") if arm in row]
+            sums.add((table, row["all"], column), parts)
+
+
+def _ledger(ledger: pd.DataFrame, rejections: pd.DataFrame, sums: Sums) -> None:
+    for index, table in zip(ledger.index, ledger["table"], strict=True):
+        rules = [
+            ("rejections", row, "count")
+            for row, of in zip(rejections.index, rejections["table"], strict=True)
+            if of == table
+        ]
+        sums.add(("ledger", index, "rejected"), rules, recompute=True)
+        parts = [("ledger", index, column) for column in ("kept", "merged", "rejected")]
+        sums.add(("ledger", index, "read"), parts, recompute=True)
+
+
+def _trends(frame: pd.DataFrame, sums: Sums) -> None:
+    for _, group in _groups(frame, ["outcome", "subgroup", "year"]):
+        row = {name: index for index, name in zip(group.index, group["group"], strict=True)}
+        entries = [("trends", row[name], "n_pupils") for name in sorted(row) if name not in ("member", "comparison")]
+        if "member" in row and entries:
+            sums.add(("trends", row["member"], "n_pupils"), entries)
+    _subgroups("trends", frame, ["outcome", "group", "year"], ["n_pupils"], sums)
+
+
+def _records(frame: pd.DataFrame, sums: Sums) -> None:
+    alike = ["estimator", "outcome", "comparison", "estimand", "term", "event_time"]
+    _subgroups("records", frame, alike, ["n_scores", "n_pupils", "n_treated"], sums)
+    for _, model in _groups(frame, ["model"]):
+        cells = model[model["estimand"] == "att_group_time"]
+        for index in model.index[model["estimand"] == "att_event_time"]:
+            parts = list(cells.index[(cells["event_time"] == model.at[index, "event_time"]).fillna(False)])
+            if parts:
+                sums.add(("records", index, "n_treated"), [("records", part, "n_treated") for part in parts])
+
+
+def _subgroups(table: str, frame: pd.DataFrame, keys: list[str], columns: list[str], sums: Sums) -> None:
+    """All pupils are the disadvantaged, the others, and those of whom it is not known."""
+    for _, group in _groups(frame, keys):
+        rows = {name: group.index[group["subgroup"] == name] for name in ("all", "disadvantaged", "not_disadvantaged")}
+        for whole in rows["all"]:
+            for first in rows["disadvantaged"]:
+                for second in rows["not_disadvantaged"] if len(rows["not_disadvantaged"]) else [None]:
+                    for column in columns:
+                        parts = [(table, row, column) for row in (first, second) if row is not None]
+                        sums.add((table, whole, column), parts)
