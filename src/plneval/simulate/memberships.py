@@ -123,8 +123,9 @@ def stages(memberships: Memberships, effects: PlantedEffects) -> NDArray[np.floa
 
 
 def _member_schools(rng: np.random.Generator, schools: Schools, share: float) -> NDArray[np.int64]:
-    """A systematic sample over area and deprivation: members and others do not differ in these."""
-    order = np.lexsort((schools.deprivation, schools.area))
+    """A systematic sample over area and deprivation: members and others hardly differ in these."""
+    # Up in one area and down in the next, so that a late start of the sample does not favour deprived schools.
+    order = np.lexsort((schools.deprivation * np.where(schools.area % 2, -1, 1), schools.area))
     count = max(2, round(share * schools.count))
     steps = (np.arange(count) + rng.random()) * schools.count / count
     return np.sort(order[steps.astype(np.int64)])

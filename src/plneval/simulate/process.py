@@ -53,7 +53,7 @@ class Process:
     """Mean growth from grade to grade."""
     grade_year_sd: float = 0.06
     """Differences between the tests of different years and grades."""
-    mover_share: float = 0.03
+    mover_share: float = 0.042
     """Pupils who change school once, seen or not within the study years."""
     absent: float = 0.035
     """Pupils on roll whose scores are missing; disadvantaged pupils twice as often in part."""
