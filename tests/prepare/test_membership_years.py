@@ -115,13 +115,15 @@ def test_members_before_the_first_outcome_year_are_left_censored_and_those_of_th
 
 def test_an_entry_that_is_declared_is_uncertain_and_not_left_censored(calendar: Calendar) -> None:
     rows = [
-        {"school": 1, "joined": "2015-09-01"},
+        {"school": 1, "joined": "2015-09-01", "entry_unknown": True},
         {"school": 2, "joined": "2016-09-01"},
         {"school": 3, "joined": "2015-11-11"},  # a date that somebody wrote down
     ]
     found = membership_of(rows, calendar, schools=3, declared={2016})
     assert not found["left_censored"].any()
     assert found["entry_uncertain"].tolist() == [True, False, False]
+    undeclared = membership_of(rows, calendar, schools=3)
+    assert undeclared["left_censored"].tolist() == [True, False, False]
 
 
 def test_a_late_joiner_enters_the_next_year_and_a_spell_between_two_cutoffs_has_no_year(calendar: Calendar) -> None:

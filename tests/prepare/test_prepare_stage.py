@@ -186,6 +186,21 @@ def test_the_stage_writes_the_files_of_its_contract(small_study: Tables, make_co
     assert read_json(tmp_path / "out" / "notes.json")["leavers"] == 1
 
 
+def test_scores_of_subgroups_alone_cannot_be_standardised(make_tables: Make, make_cohort: Make) -> None:
+    tables = make_tables(
+        schools=[{"school_id": s} for s in "ABC"],
+        networks=[{"network_id": "n"}],
+        memberships=[{"network_id": "n", "school_id": "A", "joined": "2015-10-01"}],
+        outcomes=[
+            {"school_id": s, "year": y, "outcome": "maths", "subgroup": "disadvantaged", "score": k + y}
+            for k, s in enumerate("ABC")
+            for y in range(2014, 2018)
+        ],
+    )
+    with pytest.raises(UserError, match=r"cannot be standardised.*12 scores"):
+        make_panels(make_cohort(study={"level": "school"}), tables)
+
+
 def without(table: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
     return table.loc[~rows].reset_index(drop=True)
 

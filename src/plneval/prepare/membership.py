@@ -76,9 +76,7 @@ def spells(memberships: pd.DataFrame, calendar: Calendar, declared_entry: set[in
     """
     unobserved = memberships["entry_unknown"].fillna(False).astype(bool)
     entry = calendar.counts_from(memberships["joined"])
-    # ingest dates a declared entry on the first day of the declared school year.
-    first_day = (_month_days(memberships["joined"]) == calendar.year_start).fillna(False).astype(bool)
-    declared = entry.isin(sorted(declared_entry)) & first_day
+    declared = entry.isin(sorted(declared_entry))
     found = pd.DataFrame(
         {
             "school": memberships["school"],
@@ -89,8 +87,8 @@ def spells(memberships: pd.DataFrame, calendar: Calendar, declared_entry: set[in
             # ASSUME: like joining, leaving by the cut-off ends membership before the running year, leaving later after.
             "exit": calendar.counts_from(memberships["left"]),
             "late": calendar.is_late(memberships["joined"]),
-            "unknown": unobserved,
-            "uncertain": declared & ~unobserved,
+            "unknown": unobserved & ~declared,
+            "uncertain": unobserved & declared,
         }
     )
     return found.sort_values(["joined", "network", "school"], kind="stable", ignore_index=True)

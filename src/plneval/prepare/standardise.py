@@ -99,34 +99,28 @@ def pooled_within(scores: pd.DataFrame, column: str, groups: list[str]) -> tuple
 
 
 def _moments(rows: pd.DataFrame, column: str, groups: list[str]) -> pd.DataFrame:
-    """Number of pupils, mean and sum of squares about the mean in every group."""
-    keys = [rows[name] for name in groups]
-    weighted = rows["weight"] * rows[column]
-    total = rows["weight"].groupby(keys, dropna=False).transform("sum")
-    mean = weighted.groupby(keys, dropna=False).transform("sum") / total
+    """Number of pupils, mean, sum of squares about the mean, and whether the column varies at all, by group.
+
+    Sums run over the rows in their order, so they do not depend on threads.
+    """
+    grouped = rows.groupby(groups, dropna=False, sort=True)
+    code = grouped.ngroup().to_numpy()
+    weight, value = rows["weight"].to_numpy(float), rows[column].to_numpy(float)
+    within = np.bincount(code, rows["within"].to_numpy(float))
+    total = np.bincount(code, weight)
+    mean = np.bincount(code, weight * value) / total
     # A second pass removes what rounding left of the mean, so that standardised means are zero to the last digits.
-    mean = mean + (rows["weight"] * (rows[column] - mean)).groupby(keys, dropna=False).transform("sum") / total
-    squares = rows["within"] + rows["weight"] * (rows[column] - mean) ** 2
-    spread = rows[column].groupby(keys, dropna=False).transform("nunique")
-    table = rows[groups].assign(total=rows["weight"], mean=mean, squares=squares, distinct=spread, rows=1)
-    return (
-        table.groupby(groups, dropna=False)
-        .agg(
-            total=("total", "sum"),
-            mean=("mean", "first"),
-            squares=("squares", "sum"),
-            distinct=("distinct", "first"),
-            rows=("rows", "sum"),
-        )
-        .reset_index()
-    )
+    mean = mean + np.bincount(code, weight * (value - mean[code])) / total
+    squares = within + np.bincount(code, weight * (value - mean[code]) ** 2)
+    # Equal scores leave rounding noise in the sum of squares; they do not vary all the same.
+    first = value[np.unique(code, return_index=True)[1]]
+    varies = (np.bincount(code, value != first[code]) > 0) | (within > 0)
+    table = rows[groups].iloc[np.unique(code, return_index=True)[1]].reset_index(drop=True)
+    return table.assign(total=total, mean=mean, squares=squares, varies=varies)
 
 
 def _cells(basis: pd.DataFrame) -> pd.DataFrame:
     table = _moments(basis, "score", CELL)
-    within = basis["within"].groupby([basis[name] for name in CELL], dropna=False).sum().reset_index()["within"]
-    # Equal scores leave rounding noise in the sum of squares; their SD is exactly zero.
-    varies = (table["distinct"] > 1) | (within.to_numpy() > 0)
     enough = table["total"] >= 2
     sd = (table["squares"] / (table["total"] - 1).where(enough)) ** 0.5
     return pd.DataFrame(
@@ -135,7 +129,7 @@ def _cells(basis: pd.DataFrame) -> pd.DataFrame:
             "year": table["year"],
             "grade": table["grade"],
             "mean": table["mean"],
-            "cell_sd": sd.where(enough & varies),
+            "cell_sd": sd.where(enough & table["varies"]),
             "n_reference": table["total"],
         }
     )
