@@ -27,6 +27,7 @@ def refused(folder: Path, *arguments: str) -> str:
 def project(tmp_path: Path, root: Path) -> Path:
     shutil.copytree(root / "config", tmp_path / "config")
     shutil.copytree(root / "workflow", tmp_path / "workflow")
+    shutil.copytree(root / "reports", tmp_path / "reports")
     shutil.copy(root / "Snakefile", tmp_path / "Snakefile")
     return tmp_path
 
@@ -73,8 +74,8 @@ def test_plain_snakemake_tells_a_mistake_without_a_traceback(project: Path) -> N
         check=False,
     )
     assert done.returncode != 0
-    assert "the key 'seed' stands twice" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "the key 'seed' stands twice" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_report_before_any_run_says_what_to_run(project: Path) -> None:

@@ -59,7 +59,10 @@ def check(cohort: CohortOption = None, data: DataOption = None, project: Project
         declared = workspace.cohort(name)
         raw = workspace.data_folder(declared, folder)
         if declared.simulate is not None and not raw.is_dir():
-            out.print(f"{name}: its raw files are made up by the run (or by: plneval simulate --cohort {name}).")
+            out.print(
+                f"{name}: its raw files are made up by the run (or by: plneval simulate --cohort {name}).",
+                soft_wrap=True,
+            )
             continue
         result = check_data(declared, name, raw, source=workspace.cohort_source(name))
         table = Table(title=f"{name}: what the files hold", title_justify="left")
@@ -69,7 +72,7 @@ def check(cohort: CohortOption = None, data: DataOption = None, project: Project
             table.add_row(row.table, *(f"{n:,}" for n in (row.read, row.kept, row.merged, row.rejected)))
         out.print(table)
         for warning in result.warnings:
-            out.print(f"  note: {warning}", markup=False)
+            out.print(f"  note: {warning}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -75,7 +75,8 @@ def run_workflow(
     problems = [text for cohort in cohorts for text in _problems(workspace, cohort)]
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
-    raise RunFailed("\n".join([*tail, f"The workflow failed. Its log: {log.relative_to(root)}; jobs: results/*/logs/"]))
+    first = next((place for place, line in enumerate(tail) if re.search("Error|Exception", line)), 0)
+    raise RunFailed("\n".join([*tail[first:], f"The workflow failed. Its log: {log.relative_to(root)}; jobs: results/*/logs/"]))
 
 
 def _environment() -> dict[str, str]:
