@@ -15,15 +15,15 @@ from plneval.errors import UserError, did_you_mean
 from plneval.ingest.excel import cell_text
 from plneval.ingest.places import CohortFile
 from plneval.ingest.spells import OBSERVATIONS
-from plneval.ingest.tables import CONTRACTS, Table
+from plneval.ingest.tables import CONTRACTS, Table, contract_for
 from plneval.ingest.values import parse
 
 Problem = tuple[Location, str]
 
 
-def contract_of(table: str, source: Source) -> Table:
+def contract_of(cohort: Cohort, table: str, source: Source) -> Table:
     """The contract that a source's rows follow: the table's, or that of a status column's observations."""
-    return OBSERVATIONS if source.status is not None else CONTRACTS[table]
+    return OBSERVATIONS if source.status is not None else contract_for(table, cohort.study.level)
 
 
 def check_declarations(cohort: Cohort, place: CohortFile) -> dict[tuple[str, int] | None, list[UserError]]:
@@ -47,7 +47,7 @@ def check_declarations(cohort: Cohort, place: CohortFile) -> dict[tuple[str, int
 
 
 def _source_problems(cohort: Cohort, table: str, source: Source) -> Iterator[Problem]:
-    contract = contract_of(table, source)
+    contract = contract_of(cohort, table, source)
     yield from _kind_problems(table, source)
     yield from _year_problems(contract, source)
     yield from _column_problems(contract, source)
@@ -55,7 +55,8 @@ def _source_problems(cohort: Cohort, table: str, source: Source) -> Iterator[Pro
     given = _given_columns(source)
     for column in contract.columns:
         if column.required and column.name not in given and column.name != "year":
-            yield (), f"the table '{table}' needs '{column.name}'; map it under columns."
+            of_level = f" of a study with level '{cohort.study.level}'" if table == "outcomes" else ""
+            yield (), f"the table '{table}'{of_level} needs '{column.name}'; map it under columns."
     if table == "outcomes":
         yield from _outcome_problems(cohort, source, given)
 
@@ -126,13 +127,8 @@ def _value_problems(contract: Table, source: Source) -> Iterator[Problem]:
 
 
 def _outcome_problems(cohort: Cohort, source: Source, given: set[str]) -> Iterator[Problem]:
-    if cohort.study.level == "pupil" and "pupil_id" not in given:
-        yield (), "outcomes of a study with level 'pupil' need 'pupil_id'; map it under columns."
-    if cohort.study.level == "school":
-        if "school_id" not in given:
-            yield (), "outcomes of a study with level 'school' need 'school_id'; map it under columns."
-        if "pupil_id" in given:
-            yield ("columns", "pupil_id"), "study.level is 'school', and these outcomes are of pupils."
+    if cohort.study.level == "school" and "pupil_id" in given:
+        yield ("columns", "pupil_id"), "study.level is 'school', and these outcomes are of pupils."
     if "score" not in given:
         yield (), "the table 'outcomes' needs 'score'; map it under columns, or name the outcomes under 'outcomes:'."
     name = source.constants.get("outcome")

@@ -151,8 +151,8 @@ class _FileMapping:
         return self.constant(None)
 
     def constant(self, value: Scalar | None) -> pd.Series:
-        text = np.nan if value is None else cell_text(value)
-        return pd.Series([text] * self.length, dtype="str")
+        one = pd.Series([None if value is None else cell_text(value)], dtype="str")
+        return pd.Series(one.array.take(np.zeros(self.length, dtype=np.int64)))
 
     def years(self) -> tuple[pd.Series, npt.NDArray[np.bool_]] | None:
         """Study year of every row, and which of them cannot be read; None for tables without a year."""
@@ -193,8 +193,7 @@ class _FileMapping:
                     text, column.kind, self.source.dates, self.source.decimal
                 )
             else:
-                fill = False if column.kind == "bool" else None
-                frame[column.name] = pd.Series([fill] * len(rows), dtype=column.dtype)
+                frame[column.name] = absent_column(column, len(rows))
         records = Records.of_file(pd.DataFrame(frame), self.name, self.raw.rows if whole else self.raw.rows[rows])
         return reject_untyped(records, columns, unreadable)
 
@@ -207,6 +206,13 @@ def _extra(contract: Table, name: str) -> Column:
     if column is None:
         raise KeyError(name)
     return column
+
+
+def absent_column(column: Column, length: int) -> pd.Series:
+    """A column that a source does not give: missing in every row (False where it is yes or no)."""
+    if column.kind == "bool":
+        return pd.Series(np.zeros(length, dtype=bool))
+    return pd.Series(index=range(length), dtype=column.dtype)
 
 
 def reject_untyped(

@@ -32,21 +32,39 @@ def pseudonym(identifier: str, kind: Kind, key: bytes) -> str:
     return f"{PREFIXES[kind]}{digest.hex()[:16]}"
 
 
-def pseudonymise(table: pd.DataFrame, contract: Table, key: bytes) -> pd.DataFrame:
-    """A table with every identifier replaced; the order of rows and all other columns stay.
+class Pseudonyms:
+    """Replaces identifiers, each the same way in all tables of a cohort.
 
-    Raises
-    ------
-    UserError
-        If two identifiers of the table would share a pseudonym (about once in 10^8 tables of a million identifiers).
+    Parameters
+    ----------
+    key : the key of the keyed hash.
     """
-    replaced = {}
-    for column in contract.columns:
-        if column.kind in IDENTIFIERS and column.name in table:
-            codes, distinct = pd.factorize(table[column.name])
-            hashed = [pseudonym(one, column.kind, key) for one in distinct]
-            if len(set(hashed)) != len(hashed):
-                raise UserError(f"two identifiers of '{contract.name}' share a pseudonym; set another {KEY_VARIABLE}.")
-            values = pd.Series([*hashed, None], dtype="str")
-            replaced[column.name] = pd.Series(values.array.take(codes), index=table.index)
-    return table.assign(**replaced)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[Kind, dict[str, str]] = {kind: {} for kind in IDENTIFIERS}
+
+    def apply(self, table: pd.DataFrame, contract: Table) -> pd.DataFrame:
+        """A table with every identifier replaced; the order of rows and all other columns stay.
+
+        Raises
+        ------
+        UserError
+            If two identifiers of one kind would share a pseudonym (for a million of them: once in 10^7 keys).
+        """
+        replaced = {}
+        for column in contract.columns:
+            if column.kind in IDENTIFIERS and column.name in table:
+                codes, distinct = pd.factorize(table[column.name])
+                values = pd.Series([*self._hashed(distinct.tolist(), column.kind), None], dtype="str")
+                replaced[column.name] = pd.Series(values.array.take(codes), index=table.index)
+        return table.assign(**replaced)
+
+    def _hashed(self, identifiers: list[str], kind: Kind) -> list[str]:
+        known = self._known[kind]
+        for one in identifiers:
+            if one not in known:
+                known[one] = pseudonym(one, kind, self._key)
+        if len(set(known.values())) != len(known):
+            raise UserError(f"two {kind} identifiers share a pseudonym; set another {KEY_VARIABLE}.")
+        return [known[one] for one in identifiers]

@@ -17,7 +17,7 @@ from plneval.errors import UserError, UserErrors, did_you_mean
 from plneval.ingest.declarations import check_declarations, contract_of
 from plneval.ingest.excel import cell_text
 from plneval.ingest.files import find, shown
-from plneval.ingest.mapping import SourcePlace, map_file, reject_untyped, wanted_columns
+from plneval.ingest.mapping import SourcePlace, absent_column, map_file, reject_untyped, wanted_columns
 from plneval.ingest.places import CohortFile
 from plneval.ingest.readers import read
 from plneval.ingest.records import Records, together
@@ -59,7 +59,7 @@ class Reading:
             if (table, position) in self._faulty:
                 continue
             location = ("sources", table, position)
-            place = SourcePlace(source, contract_of(table, source), self.cohort, self.place, location)
+            place = SourcePlace(source, contract_of(self.cohort, table, source), self.cohort, self.place, location)
             parts = list(self._parts(table, position, place))
             if parts:
                 result.append((source, position, together(parts)))
@@ -111,11 +111,12 @@ class Reading:
                 columns.append(column)
         frame: dict[str, pd.Series] = {}
         for column in columns:
+            if column.derived:
+                frame[column.name] = absent_column(column, len(rows))
+                continue
             values = [row.get(column.name, place.source.constants.get(column.name)) for row in rows]
             text = pd.Series([np.nan if value is None else cell_text(value) for value in values], dtype="str")
-            frame[column.name] = (
-                pd.Series(False, index=text.index) if column.kind == "bool" else parse(text, column.kind)[0]
-            )
+            frame[column.name] = parse(text, column.kind)[0]
         name = self.place.path.as_posix()
         self.files.append(
             {

@@ -16,12 +16,12 @@ from plneval.errors import UserError, UserErrors, did_you_mean
 from plneval.ingest.keys import settle_duplicates, tell_pupils_apart
 from plneval.ingest.ledger import Ledger
 from plneval.ingest.places import CohortFile
-from plneval.ingest.pseudonyms import KEY_VARIABLE, identifier_key, pseudonymise
+from plneval.ingest.pseudonyms import KEY_VARIABLE, Pseudonyms, identifier_key
 from plneval.ingest.reading import Reading
 from plneval.ingest.records import Records, together
 from plneval.ingest.rules import Registers, apply_rules
 from plneval.ingest.spells import OBSERVATIONS, Spells, networks_of, spells_from_status
-from plneval.ingest.tables import CONTRACTS, READING_ORDER, empty_table, schema
+from plneval.ingest.tables import CONTRACTS, READING_ORDER, contract_for, empty_table, schema
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ def ingest(cohort: Cohort, name: str, data_folder: Path, out: Path, source: Yaml
             1,
             f"{KEY_VARIABLE} is not set: identifiers are replaced with a key that the cohort's name gives away.",
         )
+    pseudonyms = Pseudonyms(key)
     for table in TABLES:
-        write_table(out / f"{table}.parquet", pseudonymise(tables.frames[table], CONTRACTS[table], key))
+        write_table(out / f"{table}.parquet", pseudonyms.apply(tables.frames[table], CONTRACTS[table]))
     write_table(out / "ledger.parquet", tables.ledger.frame())
     write_json(out / "ledger.json", tables.ledger.summary())
     write_json(out / "sources.json", {"files": tables.files})
@@ -142,8 +143,9 @@ def load(cohort: Cohort, name: str, data_folder: Path, source: YamlSource | None
     _refuse_empty_tables(cohort, ledger, reading.place)
     _note_encodings(reading, ledger)
     for table, frame in frames.items():
-        extra = tuple(column for column in frame.columns if all(column != c.name for c in CONTRACTS[table].columns))
-        schema(CONTRACTS[table], extra).validate(frame)
+        contract = contract_for(table, cohort.study.level)
+        extra = tuple(name for name in frame.columns if name not in {column.name for column in contract.columns})
+        schema(contract, extra).validate(frame)
     return Tables(frames, ledger, reading.files)
 
 
@@ -151,7 +153,7 @@ def _settle(
     table: str, found: list[tuple[Source, int, Records]], reading: Reading, ledger: Ledger, registers: Registers
 ) -> pd.DataFrame:
     """Apply every rule to a table's records, enter them in the ledger, and return what is kept, sorted."""
-    contract = CONTRACTS[table]
+    contract = contract_for(table, reading.cohort.study.level)
     plain = [records for source, _, records in found if source.status is None]
     observed = [(source.status, position, records) for source, position, records in found if source.status is not None]
     parts = []
@@ -178,6 +180,7 @@ def _settle(
                 f"{number:,} pupil numbers were given to more than one pupil, told apart by "
                 f"{', '.join(reading.cohort.design.pupil_identity)}.",
             )
+            _note_movers(records.kept(), ledger)
         ledger.add(table, records)
         parts.append(records.kept())
     frame = pd.concat(parts, ignore_index=True) if parts else empty_table(contract)
@@ -273,6 +276,12 @@ def _note_spells(spells: Spells, observed: int, declared: int | None, ledger: Le
         spells.unlisted,
         f"{spells.unlisted:,} spells end because the school is not listed in the next year's file.",
     )
+
+
+def _note_movers(pupils: pd.DataFrame, ledger: Ledger) -> None:
+    schools = pupils[["pupil_id", "school_id"]].drop_duplicates()["pupil_id"]
+    movers = int(schools[schools.duplicated()].nunique())
+    ledger.note("movers", "pupils", movers, f"{movers:,} pupils are seen in more than one school.")
 
 
 def _note_late_joining(frame: pd.DataFrame, cohort: Cohort, ledger: Ledger) -> None:

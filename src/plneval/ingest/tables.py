@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -226,6 +226,17 @@ CONTRACTS: dict[str, Table] = {
 A tie joins two teachers and may lead to one outside the register, so ``ties`` refers to no register; its ``source`` and
 ``target`` share the teachers' identifiers.
 """
+
+
+def contract_for(table: str, level: Literal["pupil", "school"]) -> Table:
+    """A table's contract in a study: an outcome needs its pupil, or in a school-level study its school."""
+    contract = CONTRACTS[table]
+    if table != "outcomes":
+        return contract
+    needed = "pupil_id" if level == "pupil" else "school_id"
+    columns = tuple(replace(column, required=True) if column.name == needed else column for column in contract.columns)
+    return replace(contract, columns=columns)
+
 
 READING_ORDER = (
     "schools",

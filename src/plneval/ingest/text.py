@@ -180,7 +180,7 @@ def _parse(
         # Line breaks within cells, or rows that look empty: only all columns tell what they are.
         table, bad = _arrow_rows(text, len(header), delimiter, list(range(len(header))), name)
         _refuse_runaway_quotes(table, bad, name)
-    numbers = np.setdiff1d(np.arange(1, len(table) + len(bad) + 1), [number for number, _ in bad])
+    numbers = _row_numbers(table, bad)
     body = (numbers > 1) & ~_blank(table)
     # The first row is the header itself.
     cells = table.loc[body].reset_index(drop=True)
@@ -232,6 +232,12 @@ def _arrow_rows(
     return frame.iloc[:-1], bad
 
 
+def _row_numbers(table: pd.DataFrame, bad: list[tuple[int, str]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Number of every row of the right width: all numbers but those of the bad rows."""
+    everything = np.arange(1, len(table) + len(bad) + 1, dtype=np.int64)
+    return np.delete(everything, [number - 1 for number, _ in bad])
+
+
 def _blank(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which rows hold no text at all."""
     blank = np.ones(len(table), dtype=bool)
@@ -244,7 +250,7 @@ def _blank(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def _refuse_runaway_quotes(table: pd.DataFrame, bad: list[tuple[int, str]], name: str) -> None:
     long = [number for number, content in bad if content.count("\n") > LONGEST_CELL_LINES]
-    numbers = np.setdiff1d(np.arange(1, len(table) + len(bad) + 1), [number for number, _ in bad])
+    numbers = _row_numbers(table, bad)
     for column in table.columns:
         breaks = table[column].str.count("\n").to_numpy()
         long += numbers[breaks > LONGEST_CELL_LINES].tolist()
