@@ -10,7 +10,6 @@ from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import CHOSEN, OWN_LIMIT, Authority, Gate, Result, stricter
 from plneval.challenge.limits import OWN
 from plneval.challenge.phrasing import counted, decimal, in_sentence, percent, points
-from plneval.config.models import GroupTime
 from plneval.standards import load
 from plneval.standards.attrition import assess, limit
 from plneval.standards.baseline import BaselineCategory, category, differencing_is_adjustment
@@ -22,7 +21,8 @@ def baseline_equivalence(evidence: Evidence) -> Gate:
     Up to 0.05 SD they were; above 0.25 they were not. Between the two it takes adjustment: difference-in-differences
     is one for the outcome itself, where it correlates enough with its value before joining; without that the gate
     fails. Differences in other characteristics of this size are a caution: What Works Clearinghouse asks for the
-    measure of the outcome's own domain. SDs of schools are smaller than SDs of pupils, so the same limits are stricter there.
+    measure of the outcome's own domain. SDs of schools are smaller than SDs of pupils, so a gap counts for more there;
+    the limits stay the same.
     """
     standard = load("baseline_equivalence")
     authority = Authority.of(standard)
@@ -38,7 +38,7 @@ def baseline_equivalence(evidence: Evidence) -> Gate:
         return Gate("baseline_equivalence", "fail", None, standard.adjustment_up_to, authority, statement, because)
     worst = rows.iloc[int(rows["hedges_g"].abs().to_numpy().argmax())]
     adjusted = _is_adjusted(own)
-    published = _baseline_result(rows, evidence, adjusted)
+    published = _baseline_result(rows, evidence.outcome, adjusted)
     size = abs(float(worst["hedges_g"]))
     chosen = evidence.report.thresholds.baseline_max_g
     result = published if chosen is None or size <= chosen else stricter(published, "fail")
@@ -98,17 +98,14 @@ def _is_adjusted(own: pd.DataFrame) -> bool:
     )
 
 
-def _baseline_result(rows: pd.DataFrame, evidence: Evidence, adjusted: bool) -> Result:
-    spec = evidence.spec
-    covariates = set(spec.covariates) if isinstance(spec, GroupTime) else set()
+def _baseline_result(rows: pd.DataFrame, outcome: str, adjusted: bool) -> Result:
     result: Result = "pass"
     for covariate, difference in zip(rows["covariate"], rows["hedges_g"], strict=True):
         found = category(float(difference))
         if found is BaselineCategory.NOT_SATISFIED:
             return "fail"
         if found is BaselineCategory.ADJUSTMENT:
-            unadjusted_outcome = covariate == evidence.outcome and not adjusted and covariate not in covariates
-            result = stricter(result, "fail" if unadjusted_outcome else "caution")
+            result = stricter(result, "fail" if covariate == outcome and not adjusted else "caution")
     return result
 
 

@@ -103,8 +103,9 @@ def comparison_coverage(evidence: Evidence) -> Gate:
             unclear.append(f"some comparison schools {in_doubt}")
     if not unclear:
         statement = (
-            f"None of the {counted(number, 'comparison school')} takes part in another network or is a neighbour of a "
-            "member school, as declared."
+            f"As declared, the {counted(number, 'comparison school')} are in no other network and no neighbours "
+            "of member "
+            "schools."
         )
         return Gate("comparison_coverage", "pass", float(number), 1.0, DECLARED, statement)
     text = " and ".join(unclear)
