@@ -124,10 +124,17 @@ def _cell(
     for arm, of_arm in (("treated", in_group), ("comparison", eligible)):
         one_of_two = of_arm & (observed_now ^ observed_base)
         exclusions.add(
-            "schools", int(one_of_two.sum()), "outcome in only one of the cell's two years", arm=arm, base=base, **where
+            "school × cell",
+            int(one_of_two.sum()),
+            "outcome in only one of the cell's two years",
+            arm=arm,
+            base=base,
+            **where,
         )
         incomplete = of_arm & observed_now & observed_base & ~complete
-        exclusions.add("schools", int(incomplete.sum()), "no covariate in the base year", arm=arm, base=base, **where)
+        exclusions.add(
+            "school × cell", int(incomplete.sum()), "no covariate in the base year", arm=arm, base=base, **where
+        )
     usable = observed_now & observed_base & complete
     treated, comparison = np.flatnonzero(in_group & usable), np.flatnonzero(eligible & usable)
     if not len(treated) or not len(comparison):

@@ -14,6 +14,7 @@ from plneval.config.models import EventStudy
 from plneval.estimate.cells import base_year
 from plneval.estimate.counts import PupilCounts, basis_of
 from plneval.estimate.fit import Estimate, Fit, unestimable
+from plneval.estimate.independence import independent_columns
 from plneval.estimate.inference import NO_STANDARD_ERROR, influence_table, long_covariance
 from plneval.estimate.sample import SchoolSample
 from plneval.standards import load
@@ -22,6 +23,10 @@ ESTIMATOR = "twfe_event_study"
 COMPARISON = "schools that never join and, implicitly, schools that have already joined"
 CAUTION = "biased where effects differ between entry groups; for comparison only"
 Array = npt.NDArray[np.float64]
+
+
+class NotIdentified(Exception):
+    """The regressors cannot be told apart from each other or from the effects; the message names them."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,21 @@ def two_way_fit(rows: pd.DataFrame, regressors: pd.DataFrame) -> TwoWay:
     Parameters
     ----------
     rows : school, year, y, weight, cluster; at most one row for each school and year.
-    regressors : indicators on the index of ``rows``; linearly independent given the effects.
+    regressors : indicators on the index of ``rows``.
+
+    Raises
+    ------
+    NotIdentified
+        If the regressors are linearly dependent given the effects.
     """
     from linearmodels.panel import PanelOLS
 
     years = pd.get_dummies(rows["year"], prefix="year", dtype="float64").iloc[:, 1:]
-    design = pd.concat([regressors.astype("float64"), years], axis=1)
+    design = pd.concat([years, regressors.astype("float64")], axis=1)
+    within = _within_schools(rows, design.to_numpy())
+    dependent = [str(name) for name, kept in zip(design, independent_columns(within), strict=True) if not kept]
+    if dependent:
+        raise NotIdentified(f"not told apart from school and year effects: {', '.join(dependent)}")
     index = pd.MultiIndex.from_arrays([rows["school"].to_numpy(np.int64), rows["year"].to_numpy(np.int64)])
     result = PanelOLS(
         pd.Series(rows["y"].to_numpy(), index=index, name="y"),
@@ -77,34 +91,34 @@ def two_way_fit(rows: pd.DataFrame, regressors: pd.DataFrame) -> TwoWay:
     n, k = len(rows), regressors.shape[1]
     groups = len(clusters)
     factor = groups / (groups - 1) * (n - 1) / (n - k - years.shape[1] - 1) if groups > 1 else math.nan
-    influence = _influence(rows, design.to_numpy(), result.params.to_numpy(), cluster, groups)
+    influence = _influence(rows, within, result.params.to_numpy(), cluster, groups)
     if not np.allclose(influence.T @ influence, result.cov.to_numpy(), rtol=1e-6, atol=1e-12):
         raise RuntimeError("the cluster influence does not give the covariance matrix of linearmodels")
     return TwoWay(
         tuple(str(name) for name in regressors.columns),
-        result.params.to_numpy()[:k],
-        influence[:, :k] * math.sqrt(factor),
+        result.params.to_numpy()[-k:],
+        influence[:, -k:] * math.sqrt(factor),
         clusters,
         factor,
     )
 
 
-def _influence(rows: pd.DataFrame, design: Array, params: Array, cluster: npt.NDArray[np.int64], groups: int) -> Array:
-    """Scores of the school-demeaned regression by cluster, times the inverse information; shape (G, K + years)."""
+def _influence(rows: pd.DataFrame, within: Array, params: Array, cluster: npt.NDArray[np.int64], groups: int) -> Array:
+    """Scores of the school-demeaned regression by cluster, times the inverse information; shape (G, years + K)."""
     weight = rows["weight"].to_numpy(np.float64)
+    residual = _within_schools(rows, rows[["y"]].to_numpy(np.float64))[:, 0] - within @ params
+    by_cluster = np.zeros((groups, within.shape[1]))
+    np.add.at(by_cluster, cluster, within * (weight * residual)[:, None])
+    return np.asarray(np.linalg.solve(within.T @ (weight[:, None] * within), by_cluster.T).T)
+
+
+def _within_schools(rows: pd.DataFrame, columns: Array) -> Array:
+    """Columns less their weighted means within schools, shape (n, K)."""
+    weight = rows["weight"].to_numpy(np.float64)[:, None]
     school = np.unique(rows["school"].to_numpy(np.int64), return_inverse=True)[1]
-    total = np.bincount(school, weights=weight)
-
-    def demean(column: Array) -> Array:
-        return column - (np.bincount(school, weights=weight * column) / total)[school]
-
-    x = np.column_stack([demean(design[:, k]) for k in range(design.shape[1])])
-    residual = demean(rows["y"].to_numpy(np.float64)) - x @ params
-    scores = x * (weight * residual)[:, None]
-    by_cluster = np.column_stack(
-        [np.bincount(cluster, weights=scores[:, k], minlength=groups) for k in range(x.shape[1])]
-    )
-    return np.asarray(np.linalg.solve(x.T @ (weight[:, None] * x), by_cluster.T).T)
+    totals = np.zeros((school.max() + 1, columns.shape[1] + 1))
+    np.add.at(totals, school, weight * np.column_stack([np.ones(len(rows)), columns]))
+    return np.asarray(columns - (totals[:, 1:] / totals[:, :1])[school])
 
 
 def event_study(sample: SchoolSample, spec: EventStudy, pupils: PupilCounts) -> Fit:
@@ -141,8 +155,12 @@ def event_study(sample: SchoolSample, spec: EventStudy, pupils: PupilCounts) -> 
     }
     diagnostics["reference_years"] = {str(group): year for group, year in bases.items()}
     bins = _bins(rows, bases, spec)
-    dynamic = two_way_fit(rows, _indicators(bins))
-    static = two_way_fit(rows, (rows["year"] >= rows["entry_year"]).fillna(False).to_frame("treated"))
+    try:
+        dynamic = two_way_fit(rows, _indicators(bins))
+        static = two_way_fit(rows, (rows["year"] >= rows["entry_year"]).fillna(False).to_frame("treated"))
+    except NotIdentified as reason:
+        diagnostics["not_estimated"] = [str(reason)]
+        return unestimable(ESTIMATOR, sample.column, COMPARISON, description, diagnostics)
     diagnostics["small_sample_factor"] = {"event_study": dynamic.factor, "single_coefficient": static.factor}
     return _fit(sample, rows, bins, dynamic, static, pupils, diagnostics, description)
 

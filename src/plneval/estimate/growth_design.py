@@ -14,6 +14,7 @@ from plneval.config.formula import CheckedFormula, check_formula
 from plneval.config.models import Growth
 from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
 from plneval.errors import UserError, did_you_mean
+from plneval.estimate.independence import independent_columns
 from plneval.estimate.sample import Exclusions
 
 Array = npt.NDArray[np.float64]
@@ -138,17 +139,3 @@ def _effect_columns(columns: list[str], terms: list[str], formula: CheckedFormul
             )
         found += own
     return found
-
-
-def independent_columns(x: Array) -> npt.NDArray[np.bool_]:
-    """Which columns do not depend linearly on those before them (relative tolerance 1e-9), shape (p,)."""
-    norms = np.sqrt(np.einsum("ij,ij->j", x, x))
-    kept = norms > 0
-    scaled = x[:, kept] / norms[kept]
-    diagonal = np.zeros(scaled.shape[1])
-    if scaled.shape[1]:
-        diagonal_of_r = np.abs(np.diag(np.asarray(np.linalg.qr(scaled, mode="r"))))
-        diagonal[: len(diagonal_of_r)] = diagonal_of_r
-    # A dependent column leaves rounding noise only; QR without pivoting keeps the order in which columns were declared.
-    kept[kept] = diagonal > 1e-9
-    return np.asarray(kept)

@@ -17,15 +17,16 @@ from plneval.standards import load
 Array = npt.NDArray[np.float64]
 OPTIMISERS = ("lbfgs", "bfgs", "powell")
 AGREEMENT = 1e-4
-"""Log-likelihood units by which the best optimiser may beat the next and still count as having found the maximum."""
+"""Log-likelihood units by which two optimisers may differ and still have found the same maximum."""
 
 
 def fit_two_level(fixed: FixedPart, spec: Growth) -> MixedModel:
     r"""Fit ``y ~ fixed + (… | school)``.
 
-    Three optimisers start anew each; the highest restricted likelihood is kept, and counts as converged when one other
-    comes within 1e-4 of it. The covariance of the fixed part is :math:`(\sum_j X_j'V_j^{-1}X_j)^{-1}` at the estimated
-    variances, as lme4 gives it (statsmodels' own standard errors come from a numerical Hessian).
+    Optimisers start anew, one after the other, until two of them reach the same highest restricted likelihood (within
+    1e-4); then, and only then, the fit counts as converged. The covariance of the fixed part is
+    :math:`(\sum_j X_j'V_j^{-1}X_j)^{-1}` at the estimated variances, as lme4 gives it (statsmodels' own standard errors
+    come from a numerical Hessian).
 
     # ASSUME: with fewer than 40 schools in either arm, t with min(arms) - 1 degrees of freedom; the normal otherwise.
     """
@@ -45,7 +46,6 @@ def fit_two_level(fixed: FixedPart, spec: Growth) -> MixedModel:
         raise RuntimeError("no optimiser of statsmodels gave a result")
     ranked = sorted(results, key=lambda pair: -pair[1].llf)
     best = ranked[0][1]
-    agreed = len(ranked) > 1 and ranked[0][1].llf - ranked[1][1].llf < AGREEMENT
     psi = np.atleast_2d(np.asarray(best.cov_re, dtype=np.float64))
     names: list[str] = [term for term in ("intercept", "time") if term in terms]
     df, inference = _degrees_of_freedom(fixed)
@@ -54,7 +54,7 @@ def fit_two_level(fixed: FixedPart, spec: Growth) -> MixedModel:
         covariance=_covariance(fixed.x, z, school, psi, float(best.scale)),
         df=np.full(len(fixed.names), df),
         variances=_variances(psi, names, float(best.scale)),
-        converged=agreed and bool(np.isfinite(best.llf)),
+        converged=_agree(results),
         singular=_singular(psi, float(best.scale)),
         inference=inference,
         diagnostics=diagnostics | {"criterion": -2 * float(best.llf), "df_rule": inference},
@@ -78,7 +78,15 @@ def _optimise(fixed: FixedPart, z: Array, school: npt.NDArray[np.int64]) -> tupl
         if np.isfinite(result.llf) and np.isfinite(np.asarray(result.fe_params)).all():
             results.append((name, result))
         said |= {str(item.message).splitlines()[0] for item in caught}
+        if _agree(results):
+            break
     return results, sorted(said)
+
+
+def _agree(results: list[tuple[str, Any]]) -> bool:
+    """Whether two optimisers found the same highest likelihood: one alone may stop anywhere and call it converged."""
+    found = sorted((float(result.llf) for _, result in results), reverse=True)
+    return len(found) > 1 and found[0] - found[1] < AGREEMENT
 
 
 def _covariance(x: Array, z: Array, school: npt.NDArray[np.int64], psi: Array, sigma2: float) -> Array:

@@ -20,7 +20,10 @@ class Exclusions:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, unit: str, count: int, reason: str, **where: Any) -> None:
-        """Note that ``count`` units (schools, school-years, pupil-years, cells) were left out; zero is not noted."""
+        """Note that ``count`` units were left out; zero is not noted.
+
+        Units: schools, school-years, pupil-years, cells, groups, or ``school × cell`` (a school in one cell).
+        """
         if count:
             self.rows.append({"unit": unit, "count": int(count), "reason": reason, **where})
 
