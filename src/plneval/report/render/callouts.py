@@ -62,4 +62,18 @@ def docx_callout(element: Any, _doc: Any) -> Any:
     title, body = title_and_body(element, kind)
     style = f"Callout {kind.capitalize()}"
     head = pf.Div(pf.Para(*title), attributes={"custom-style": f"{style} Title"})
-    return pf.Div(head, pf.Div(*body, attributes={"custom-style": style}))
+    paragraphs = [part for block in body for part in _without_lists(block)]
+    return pf.Div(head, pf.Div(*paragraphs, attributes={"custom-style": style}))
+
+
+def _without_lists(block: Any) -> list[Any]:
+    """Lists as paragraphs with their marks: list items have a style of their own in Word, outside the box."""
+    if not isinstance(block, (pf.BulletList, pf.OrderedList)):
+        return [block]
+    paragraphs = []
+    for number, item in enumerate(block.content, start=1):
+        mark = "•" if isinstance(block, pf.BulletList) else f"{number}."
+        first, *others = item.content
+        paragraphs.append(pf.Para(pf.Str(f"{mark}\u2002"), *first.content))
+        paragraphs += [part for other in others for part in _without_lists(other)]
+    return paragraphs

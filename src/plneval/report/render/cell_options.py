@@ -67,7 +67,8 @@ def parse_cell_options(lines: list[str], path: Path, first_line: int, defaults: 
         found = f"{path}:{where[key]}"
         if key not in _ALLOWED:
             problems.append(
-                f"{found}: cell option '{key}' is not supported; allowed: {', '.join(_ALLOWED)}.{did_you_mean(key, _ALLOWED)}"
+                f"{found}: cell option '{key}' is not supported; allowed: {', '.join(_ALLOWED)}."
+                f"{did_you_mean(key, _ALLOWED)}"
             )
         elif problem := _problem(key, value):
             problems.append(f"{found}: {problem}")

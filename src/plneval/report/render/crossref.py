@@ -63,7 +63,7 @@ def resolve(doc: Any, document: Document) -> Labels:
     problems: list[str] = []
     doc.walk(lambda element, _doc: _equation(element, labels))
     doc.walk(lambda element, _doc: _float(element, labels, document, problems))
-    _sections(doc, labels, bool(document.meta.get("number-sections", True)))
+    _sections(doc, labels)
     doc.walk(lambda element, _doc: _reference(element, labels, document, problems))
     problems += [f"{document.locate('#' + label)}: label '{label}' is used twice" for label in labels.duplicates]
     if problems:
@@ -140,7 +140,7 @@ def _equation(element: Any, labels: Labels) -> Any:
     return pf.Div(pf.Para(content[0]), identifier=match["label"], classes=["equation"], attributes={"number": number})
 
 
-def _sections(doc: Any, labels: Labels, numbered: bool) -> None:
+def _sections(doc: Any, labels: Labels) -> None:
     """Number headings outside callouts and tabsets, and move the highest level to 1."""
     headings: list[Any] = []
 
@@ -155,7 +155,7 @@ def _sections(doc: Any, labels: Labels, numbered: bool) -> None:
     counters: list[int] = []
     for heading in headings:
         heading.level = max(1, heading.level - shift)
-        if not numbered or "unnumbered" in heading.classes:
+        if "unnumbered" in heading.classes:
             continue
         counters = [*counters, *[0] * heading.level][: heading.level]
         counters[-1] += 1

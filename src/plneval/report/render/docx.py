@@ -114,7 +114,9 @@ def _table(element: Any, _doc: Any) -> Any:
     style = "Table Text" if chosen.scale > 0.85 else "Table Text Small"
     for row in [*element.head.content, *(row for body in element.content for row in body.content)]:
         for cell in row.content:
-            cell.content = [_styled(style, *cell.content)] if len(cell.content) else []
+            # As paragraphs: pandoc gives cells of plain inlines its own style, whatever stands around them.
+            blocks = [pf.Para(*block.content) if isinstance(block, pf.Plain) else block for block in cell.content]
+            cell.content = [_styled(style, *blocks)] if blocks else []
     return element
 
 

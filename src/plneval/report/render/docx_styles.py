@@ -6,16 +6,17 @@ import io
 import re
 import subprocess
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plneval.report.render import theme
 from plneval.report.render.pandoc import pandoc_path
 
 # Fonts every current Word has; other programs take their nearest.
 _FONT = "Calibri"
-# A4 with margins of 2.3 cm, in twentieths of a point.
+# A4 with margins of 2.3 cm, in twentieths of a point; the order of the elements is the standard's.
 _SECTION = (
     '<w:footerReference w:type="default" r:id="rIdFooter1" />'
+    '<w:footnotePr><w:numRestart w:val="eachSect" /></w:footnotePr>'
     '<w:pgSz w:w="11906" w:h="16838" />'
     '<w:pgMar w:top="1304" w:right="1304" w:bottom="1304" w:left="1304" w:header="624" w:footer="624" w:gutter="0" />'
 )
@@ -64,7 +65,8 @@ class Style:
         base = f'<w:basedOn w:val="{self.base}" />' if self.identifier != "Normal" else ""
         following = '<w:next w:val="BodyText" />' if self.outline is not None else ""
         return (
-            f'<w:style w:type="paragraph"{default} w:styleId="{self.identifier}"><w:name w:val="{self.name}" />{base}{following}'
+            f'<w:style w:type="paragraph"{default} w:styleId="{self.identifier}">'
+            f'<w:name w:val="{self.name}" />{base}{following}'
             f"<w:qFormat /><w:pPr>{paragraph}</w:pPr><w:rPr>{run}</w:rPr></w:style>"
         )
 
@@ -120,23 +122,12 @@ def paragraph_styles() -> list[Style]:
                 outline=level - 1,
             )
         )
-    for kind, (strong, tint) in theme.CALLOUTS.items():
+    for kind, box in theme.CALLOUTS.items():
         name = kind.capitalize()
-        styles.append(
-            Style(f"Callout{name}", f"Callout {name}", "BodyText", before=0, after=0, indent=200, border=(strong, tint))
-        )
-        styles.append(
-            Style(
-                f"Callout{name}Title",
-                f"Callout {name} Title",
-                f"Callout{name}",
-                bold=True,
-                colour=strong,
-                keep_next=True,
-                indent=200,
-                border=(strong, tint),
-            )
-        )
+        # Same border, tint and distances in both, so that Word draws title and text as one box.
+        body = Style(f"Callout{name}", f"Callout {name}", "BodyText", before=60, after=120, indent=200, border=box)
+        identifier, title = f"{body.identifier}Title", f"{body.name} Title"
+        styles += [body, replace(body, identifier=identifier, name=title, bold=True, colour=box[0], keep_next=True)]
     return styles
 
 
@@ -161,7 +152,8 @@ def _patched(name: str, text: str) -> str:
     if name == "word/styles.xml":
         return _styles(text)
     if name == "word/document.xml":
-        return re.sub(r"<w:sectPr[^>]*>", lambda match: f'<w:sectPr xmlns:r="{_RELATION}">{_SECTION}', text, count=1)
+        section = f'<w:sectPr xmlns:r="{_RELATION}">{_SECTION}</w:sectPr>'
+        return re.sub(r"<w:sectPr.*?</w:sectPr>", section, text, count=1, flags=re.DOTALL)
     if name == "word/_rels/document.xml.rels":
         link = f'<Relationship Type="{_RELATION}/footer" Id="rIdFooter1" Target="footer1.xml" />'
         return text.replace("</Relationships>", f"{link}</Relationships>")
@@ -188,10 +180,13 @@ def _table_style() -> str:
     border = '<w:{edge} w:val="single" w:sz="{size}" w:space="0" w:color="{colour}" />'
     borders = border.format(edge="top", size=8, colour=ink) + border.format(edge="bottom", size=8, colour=ink)
     borders += border.format(edge="insideH", size=4, colour=rule)
+    below_header = border.format(edge="bottom", size=8, colour=ink)
+    margins = "".join(f'<w:{side} w:w="80" w:type="dxa" />' for side in ("left", "right"))
     return (
-        '<w:style w:type="table" w:default="1" w:styleId="Table"><w:name w:val="Table" /><w:basedOn w:val="TableNormal" /><w:qFormat />'
-        f'<w:tblPr><w:tblBorders>{borders}</w:tblBorders><w:tblCellMar><w:left w:w="80" w:type="dxa" /><w:right w:w="80" w:type="dxa" /></w:tblCellMar></w:tblPr>'
-        f'<w:tblStylePr w:type="firstRow"><w:rPr><w:b /></w:rPr><w:tcPr><w:tcBorders>{border.format(edge="bottom", size=8, colour=ink)}</w:tcBorders>'
+        '<w:style w:type="table" w:default="1" w:styleId="Table"><w:name w:val="Table" />'
+        '<w:basedOn w:val="TableNormal" />'
+        f"<w:qFormat /><w:tblPr><w:tblBorders>{borders}</w:tblBorders><w:tblCellMar>{margins}</w:tblCellMar></w:tblPr>"
+        f'<w:tblStylePr w:type="firstRow"><w:rPr><w:b /></w:rPr><w:tcPr><w:tcBorders>{below_header}</w:tcBorders>'
         '<w:vAlign w:val="bottom" /></w:tcPr></w:tblStylePr></w:style>'
     )
 

@@ -24,7 +24,8 @@ Align = Literal["left", "right", "center"]
 
 # Characters that can begin or end markup somewhere in pandoc's or Quarto's markdown.
 _ACTIVE = re.compile(r"""[\\`*_{}\[\]<>()#+!|~^$@&"':=]|\.(?!\d)|(?<!\d)\.|-(?![A-Za-z0-9])|(?<=-)-|/(?=/)|%(?=\})""")
-_BLANK = re.compile(r"\s+")
+# Blanks that hold a number and its unit together stay.
+_BLANK = re.compile(r"[^\S\u00a0\u202f]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PIXELS_PER_INCH = 200
 
@@ -32,7 +33,7 @@ _PIXELS_PER_INCH = 200
 def escape(text: object) -> str:
     """One line of plain text as markdown that shows exactly that text.
 
-    Line breaks become blanks; control characters and marks that change the writing direction are dropped.
+    Line breaks become blanks (non-breaking ones stay); control characters and marks that change the writing direction are dropped.
     """
     plain = _BLANK.sub(" ", _CONTROL.sub("", str(text))).strip()
     return _ACTIVE.sub(lambda match: f"\\{match.group()}", plain)
@@ -98,8 +99,10 @@ def table(
     align: Mapping[str, Align] | None = None,
     widths: Mapping[str, float] | None = None,
     missing: str = "–",
+    caption: object | None = None,
+    label: str | None = None,
 ) -> None:
-    """Print a table as a pipe table; caption and label come from the cell's ``tbl-cap`` and ``label``.
+    """Print a table as a pipe table; caption and label come from the cell's ``tbl-cap`` and ``label``, or from here.
 
     Values are shown as ``str`` gives them, so numbers come formatted as text. The index is not shown.
 
@@ -113,13 +116,18 @@ def table(
         Relative width of every column by name, for tables with long texts. Default: by content.
     missing:
         What stands for a missing value.
+    caption, label:
+        Caption (plain text) and ``tbl-`` label, both or none, for tables that are printed only where they have rows,
+        and for cells that print several.
 
     Raises
     ------
     ValueError
-        If the table has no columns or no rows, a column name occurs twice, or ``align`` or ``widths`` name a column
-        that is not there.
+        If the table has no columns or no rows, a column name occurs twice, ``align`` or ``widths`` name a column that
+        is not there, or the label is not allowed or has no caption.
     """
+    if (caption is None) != (label is None) or not re.fullmatch(r"tbl(-[a-z0-9]+)+", label or "tbl-none"):
+        raise ValueError(f"a table has a caption and a label 'tbl-' and lower-case words, or neither; got {label!r}")
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):
         raise ValueError("a table needs at least one column and one row; say in words that there is nothing to show")
@@ -136,6 +144,8 @@ def table(
     rules = [_rule(aligns[i], dashes[i]) for i in range(len(names))]
     lines = [_row([escape(name) for name in names]), _row(rules)]
     lines += [_row([escape(value) for value in row]) for row in zip(*columns, strict=True)]
+    if caption is not None:
+        lines += ["", f": {escape(caption)} {{#{label}}}"]
     if widths is not None:
         lines = [f"::: {{.{GIVEN_WIDTHS}}}", "", *lines, "", ":::"]
     print("\n" + "\n".join(lines) + "\n")
@@ -170,8 +180,10 @@ def _column(values: pd.Series, missing: str) -> list[str]:
     return [missing if absent.iloc[i] else str(values.iloc[i]) for i in range(len(values))]
 
 
+# A number with its sign, unit, interval or mark; an interval alone; what stands for a number that is not shown.
 _NUMBER = re.compile(
-    r"[<>≤≥=~≈]?\s?[-−+]?[£$€]?\d[\d\s,.]*( ?(%|pp|SD))?( ?\(.*\)| ?\[.*\])?[*†‡]*|[–—-]|n/a|[zxc]|low|", re.ASCII
+    r"[<>≤≥=~≈]?\s?[-−+]?[£$€]?\d[\d\s,.]*( ?(%|pp|SD))?( ?[(\[].*[)\]])?[*†‡]*|[(\[].*\d.*[)\]]|[–—-]|n/a|[zxc]|low|",
+    re.ASCII,
 )
 
 
@@ -188,7 +200,8 @@ def _dashes(names: Sequence[str], columns: Sequence[Sequence[str]], widths: Mapp
 
 
 def _rule(align: Align, dashes: int) -> str:
-    line = "-" * dashes
+    # The colons count: relative widths are the lengths of these marks.
+    line = "-" * (dashes - (2 if align == "center" else 1))
     return {"left": f":{line}", "right": f"{line}:", "center": f":{line}:"}[align]
 
 

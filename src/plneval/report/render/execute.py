@@ -22,6 +22,7 @@ from plneval.report.render.qmd import Cell, Document, Markdown
 # The first moment a zip archive can hold; used where nobody sets SOURCE_DATE_EPOCH.
 DEFAULT_EPOCH = 315532800
 _CELL_SECONDS = 600
+_START_SECONDS = 300
 _KERNEL = "plneval-report"
 
 
@@ -97,7 +98,9 @@ def _run(executing: Any, document: Document, cell_of: dict[int, Cell | None]) ->
 
     place = {"metadata": {"path": str(document.path.parent or ".")}}
     with _kernel() as (manager, environment, messages):
-        client = NotebookClient(executing, km=manager, timeout=_CELL_SECONDS, resources=place)
+        client = NotebookClient(
+            executing, km=manager, timeout=_CELL_SECONDS, startup_timeout=_START_SECONDS, resources=place
+        )
         try:
             # The kernel's own messages (not the cells') go to a file: they are noise unless it dies.
             client.execute(env=environment, stdout=messages, stderr=messages, cleanup_kc=True)

@@ -34,9 +34,9 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "format": (dict,),
     "jupyter": (str,),
 }
-_EXECUTE = ("echo", "output", "warning")
+_EXECUTE = ("echo", "output")
 # What a `format:` entry may say; these are the values every render uses, so that plain `quarto render` gives the same.
-_FORMAT_KEYS = ("embed-resources", "html-math-method", "toc", "toc-depth", "number-sections")
+_FORMAT_KEYS = ("embed-resources", "html-math-method", "number-sections")
 _FIXED: dict[str, Any] = {"embed-resources": True, "html-math-method": "mathml", "number-sections": True}
 _MOVING_DATES = {"today", "now", "last-modified"}
 _LANGUAGE = "en"

@@ -11,7 +11,7 @@ import panflute as pf
 from plneval.report.render import theme
 from plneval.report.render.callouts import html_callout
 from plneval.report.render.pandoc import run_pandoc
-from plneval.report.render.tables import given_widths, set_widths
+from plneval.report.render.tables import fit, given_widths, set_widths
 from plneval.report.render.tabsets import html_tabset
 
 
@@ -39,7 +39,6 @@ def write_html(json_text: str, arguments: list[str], folder: Path) -> bytes:
     """
     assets = files("plneval.report.render") / "assets"
     (folder / "page.html").write_text((assets / "page.html").read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "style.css").write_text(stylesheet(), encoding="utf-8")
     options = [
         "-f",
         "json",
@@ -87,6 +86,7 @@ def _tables(element: Any, _doc: Any) -> Any:
     """Let the browser choose widths unless the author did; put every table into a container that scrolls."""
     if not isinstance(element, pf.Table):
         return None
+    wide = fit(element).scale < 1.0
     set_widths(element, given_widths(element))
     name = (
         pf.stringify(element.caption.content[0]).split(":")[0]
@@ -94,7 +94,11 @@ def _tables(element: Any, _doc: Any) -> Any:
         else "Table"
     )
     # Focusable, so that a table wider than a telephone can be scrolled from the keyboard (WCAG 2.1.1).
-    return pf.Div(element, classes=["table-scroll"], attributes={"tabindex": "0", "role": "region", "aria-label": name})
+    return pf.Div(
+        element,
+        classes=["table-scroll", *["wide"] * wide],
+        attributes={"tabindex": "0", "role": "region", "aria-label": name},
+    )
 
 
 def _equation(element: Any, _doc: Any) -> Any:

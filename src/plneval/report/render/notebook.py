@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -48,5 +47,7 @@ def notebook(cells: list[dict[str, Any]]) -> Any:
 
 
 def write_notebook(path: Path, content: Any) -> None:
-    """Write a notebook, whole or not at all."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    """Write a notebook, whole or not at all, with texts as lists of lines: Quarto reads them as such."""
+    import nbformat
+
+    write_text(path, nbformat.writes(content) + "\n")  # type: ignore[no-untyped-call]

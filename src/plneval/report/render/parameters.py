@@ -60,14 +60,16 @@ def injected_source(document: Document, params: Mapping[str, Any]) -> str | None
     if cell is None:
         if params:
             raise UserError(
-                f"{document.path}: parameters {', '.join(sorted(params))} were given, but no cell is tagged `#| tags: [parameters]`"
+                f"{document.path}: parameters {', '.join(sorted(params))} were given, "
+                "but no cell is tagged `#| tags: [parameters]`"
             )
         return None
     known = declared_parameters(cell)
     for name in params:
         if name not in known:
             raise UserError(
-                f"{cell.path}:{cell.line}: no parameter '{name}'; declared: {', '.join(known)}.{did_you_mean(name, known)}"
+                f"{cell.path}:{cell.line}: no parameter '{name}'; declared: {', '.join(known)}."
+                f"{did_you_mean(name, known)}"
             )
     lines = ["#| include: false"]
     lines += [f"{name} = {_literal(name, params[name])}" for name in known if name in params]
@@ -93,5 +95,6 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _plain(name, item) for key, item in value.items()}
     raise UserError(
-        f"parameter '{name}': {type(value).__name__} {value!r} is not plain data (text, finite number, true/false, path, list, mapping)"
+        f"parameter '{name}': {type(value).__name__} {value!r} is not plain data "
+        "(text, finite number, true/false, path, list, mapping)"
     )

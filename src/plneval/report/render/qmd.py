@@ -10,10 +10,11 @@ from typing import Any
 from plneval.errors import UserError, UserErrors
 from plneval.report.render.cell_options import CellOptions, parse_cell_options
 from plneval.report.render.front_matter import parse_front_matter
-from plneval.report.render.subset import div_problem, is_div_close, is_div_line, line_problem
+from plneval.report.render.subset import div_problem, is_div_close, is_div_line, line_problem, mask_code_and_math
 
 _FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})\s*(?P<info>.*?)\s*$")
 _INCLUDE = re.compile(r"^\s*\{\{<\s*include\s+(?P<file>\S+)\s*>\}\}\s*$")
+_LABEL = re.compile(r"\{#([\w-]+)[^{}]*\}")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -108,6 +109,7 @@ class _Reader:
         self.problems: list[str] = []
         self.open_divs: list[tuple[str, str]] = []
         self.labels: dict[str, str] = {}
+        self.in_math = False
 
     def finish(self) -> None:
         """Raise what was found."""
@@ -183,12 +185,13 @@ class _Reader:
             self.problems += str(error).splitlines()
             return
         if options.label:
-            if options.label in self.labels:
-                self.problems.append(
-                    f"{path}:{number}: label '{options.label}' is already used at {self.labels[options.label]}"
-                )
-            self.labels.setdefault(options.label, f"{path}:{number}")
+            self._label(options.label, f"{path}:{number}")
         self.blocks.append(Cell(path, number, "\n".join(body), options))
+
+    def _label(self, label: str, where: str) -> None:
+        if label in self.labels:
+            self.problems.append(f"{where}: label '{label}' is already used at {self.labels[label]}")
+        self.labels.setdefault(label, where)
 
     def _include(self, path: Path, number: int, name: str, including: tuple[Path, ...]) -> None:
         where = f"{path}:{number}"
@@ -209,12 +212,21 @@ class _Reader:
 
     def _check(self, path: Path, number: int, line: str) -> None:
         where = f"{path}:{number}"
+        # Display math over several lines: a `$$` opens it, the next one or an empty line closes it.
+        inside = self.in_math and bool(line.strip())
+        self.in_math = inside ^ (line.count("$$") % 2 == 1)
+        if inside:
+            line = line.partition("$$")[2] if not self.in_math else ""
+        elif self.in_math:
+            line = line.partition("$$")[0]
         if is_div_close(line):
             if not self.open_divs:
                 self.problems.append(f"{where}: ':::' closes nothing")
             else:
                 self.open_divs.pop()
             return
+        for label in _LABEL.findall(mask_code_and_math(line)):
+            self._label(label, where)
         problem = div_problem(line) if is_div_line(line) else line_problem(line)
         if problem:
             self.problems.append(f"{where}: {problem}")

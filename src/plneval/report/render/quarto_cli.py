@@ -113,13 +113,15 @@ def front_matter(meta: dict[str, Any]) -> dict[str, Any]:
     shared: dict[str, Any] = {
         "toc": meta.get("toc", False),
         "toc-depth": meta.get("toc-depth", 3),
-        "number-sections": meta.get("number-sections", True),
+        "number-sections": True,
     }
     front = {key: meta[key] for key in _PASSED_ON if key in meta}
     front["lang"] = meta.get("lang", "en-GB")
     if "bibliography" in meta:
         listed = meta["bibliography"]
         front["bibliography"] = [Path(name).name for name in ([listed] if isinstance(listed, str) else listed)]
+        # Pandoc's citations in every format: typst's own would put the list at the end, wherever `#refs` stands.
+        front["citeproc"] = True
     if "csl" in meta:
         front["csl"] = Path(meta["csl"]).name
     front["execute"] = {"enabled": False, **meta.get("execute", {})}

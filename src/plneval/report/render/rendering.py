@@ -70,7 +70,8 @@ def render(
     for name in targets:
         if name not in OUTPUT_FORMATS:
             raise UserError(
-                f"output format '{name}' is not supported; allowed: {', '.join(OUTPUT_FORMATS)}.{did_you_mean(name, OUTPUT_FORMATS)}"
+                f"output format '{name}' is not supported; allowed: {', '.join(OUTPUT_FORMATS)}."
+                f"{did_you_mean(name, OUTPUT_FORMATS)}"
             )
     backend = _backend(renderer)
     document = parse(source)
@@ -97,7 +98,8 @@ def _backend(renderer: str) -> str:
         raise UserError(f"renderer '{renderer}' is not known; allowed: auto, quarto, embedded")
     if renderer == "quarto" and quarto_command() is None:
         raise UserError(
-            "renderer 'quarto' was asked for, but no `quarto` is installed; install it (pip install 'plneval[quarto]') or use 'embedded'"
+            "renderer 'quarto' was asked for, but no `quarto` is installed; "
+            "install it (pip install 'plneval[quarto]') or use 'embedded'"
         )
     if renderer == "auto":
         return "quarto" if quarto_command() is not None else "embedded"
@@ -109,7 +111,8 @@ def _titles(metadata: Mapping[str, str]) -> dict[str, str]:
     for name in metadata:
         if name not in _TITLES:
             raise UserError(
-                f"metadata '{name}' cannot be set from outside; allowed: {', '.join(_TITLES)}.{did_you_mean(name, _TITLES)}"
+                f"metadata '{name}' cannot be set from outside; allowed: {', '.join(_TITLES)}."
+                f"{did_you_mean(name, _TITLES)}"
             )
     return {name: value if name == "lang" else escape(value) for name, value in metadata.items()}
 

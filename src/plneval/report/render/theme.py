@@ -1,6 +1,7 @@
 """The colours, fonts and measures that pages and figures share.
 
-Contrast on white, or on the tint where a colour is used, is at least 4.5 : 1 for text (WCAG 2.2 AA); a test computes it.
+Contrast on white, or on the tint where a colour is used, is at least 4.5 : 1 for text (WCAG 2.2 AA); a test
+computes it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ SURFACE = "#f5f7fa"
 ACCENT = "#0b5394"
 ACCENT_DARK = "#083b6a"
 
-# Series of a figure, distinguishable with the common colour vision deficiencies (Okabe and Ito 2008, darkened for white).
+# Series of a figure, for readers with the common colour vision deficiencies too (after Okabe and Ito 2008, darkened
+# for white paper).
 SERIES = ("#0b5394", "#c45500", "#00755b", "#8b3d88", "#7a6200", "#4a5568")
 
 # Verdict colours: always with a word beside them, never alone.
