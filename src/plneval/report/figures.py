@@ -1,0 +1,355 @@
+"""The figures of both reports. Each draws the data of its namesake in :mod:`~plneval.report.figure_data`."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from plneval.report import alt_text, figure_data, formats, theme
+from plneval.report.flow_diagram import draw_flow
+from plneval.report.load import Released, rows_of
+from plneval.report.render.theme import ACCENT_DARK, INK, MUTED, SERIES
+from plneval.report.wording import article_free
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+_EVENT_TIME_AXIS = "Years before joining (−), and year of participation"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure and its text for readers who cannot see it, built from the same data."""
+
+    figure: Figure
+    alt: str
+
+
+def show(drawn: Drawn) -> None:
+    """Show a figure in a report."""
+    from plneval.report.render import emit
+
+    emit.figure(drawn.figure, alt=drawn.alt)
+
+
+def effect_by_year(released: Released) -> Drawn:
+    """The headline's estimates by year of participation, with intervals, and the years before joining."""
+    data = figure_data.effect_by_year(released)
+    if data.empty:
+        return _notice("No estimate by year of participation may be shown.")
+    with theme.themed():
+        figure, axes = theme.canvas(2.9)
+        _event_time_panel(axes, data, labelled=True)
+        axes.set_xlabel(_EVENT_TIME_AXIS)
+        axes.set_ylabel(_estimate_axis(released, str(data["unit"].iloc[0])))
+    return Drawn(figure, alt_text.effect_by_year(released, data))
+
+
+def effect_by_year_and_model(released: Released) -> Drawn:
+    """Estimates by event time of every model that has them, one panel each."""
+    data = figure_data.effect_by_year_and_model(released)
+    if data.empty:
+        return _notice("No estimate by year of participation may be shown.")
+    models = list(dict.fromkeys(data["model"]))
+    columns = 2 if len(models) > 1 else 1
+    rows = -(-len(models) // columns)
+    with theme.themed():
+        figure, grid = theme.canvas(0.5 + 2.2 * rows, rows, columns, squeeze=False, sharey=data["unit"].nunique() == 1)
+        for axes, model in zip(grid.flat, models, strict=False):
+            mine = data[data["model"] == model]
+            _event_time_panel(axes, mine, labelled=False)
+            axes.set_title(_wrapped(mine["label"].iloc[0], 38), fontsize=8)
+            axes.tick_params(labelleft=True)
+        for axes in list(grid.flat)[len(models) :]:
+            axes.set_axis_off()
+        figure.supylabel(f"Estimate ({_units(data)})", fontsize=8.5)
+        figure.supxlabel(_EVENT_TIME_AXIS, fontsize=8.5)
+    return Drawn(figure, alt_text.effect_by_year_and_model(data))
+
+
+def trends(released: Released) -> Drawn:
+    """Mean outcome of member and comparison schools over the study years."""
+    data = figure_data.trends(released)
+    if data.empty:
+        return _notice("No mean by year may be shown.")
+    with theme.themed():
+        figure, axes = theme.canvas(2.8)
+        _trend_panel(axes, data, released)
+        axes.set_ylabel(f"{_wrapped(released.headline_label, 32)}\n({_scale(released)})")
+    return Drawn(figure, alt_text.trends(released, data))
+
+
+def trends_by_entry_year(released: Released) -> Drawn:
+    """Mean of every outcome over the study years, by year of joining."""
+    data = figure_data.trends_by_entry_year(released)
+    if data.empty:
+        return _notice("No mean by year may be shown.")
+    outcomes = list(dict.fromkeys(data["outcome"]))
+    columns = 2 if len(outcomes) > 1 else 1
+    rows = -(-len(outcomes) // columns)
+    with theme.themed():
+        figure, grid = theme.canvas(0.3 + 2.6 * rows, rows, columns, squeeze=False)
+        for axes, outcome in zip(grid.flat, outcomes, strict=False):
+            _trend_panel(axes, data[data["outcome"] == outcome], released, short=True)
+            axes.set_title(_wrapped(released.outcome_label(outcome), 36), fontsize=8.5)
+        for axes in list(grid.flat)[len(outcomes) :]:
+            axes.set_axis_off()
+        figure.supylabel(f"Mean ({_scale(released)})", fontsize=8.5)
+    return Drawn(figure, alt_text.trends(released, data))
+
+
+def baseline_differences(released: Released) -> Drawn:
+    """Standardised differences before joining, over the published bands of baseline equivalence."""
+    from plneval.standards import load
+
+    data = figure_data.baseline_differences(released)
+    if data.empty:
+        return _notice("No difference before joining may be shown.")
+    limits = load("baseline_equivalence")
+    with theme.themed():
+        figure, axes = theme.canvas(0.9 + 0.34 * len(data))
+        reach = 1.15 * max(limits.adjustment_up_to * 1.3, float(data["hedges_g"].abs().max()))
+        axes.set_xlim(-reach, reach)
+        axes.axvspan(-limits.adjustment_up_to, limits.adjustment_up_to, color=theme.BAND, zorder=0)
+        axes.axvspan(-limits.satisfied_up_to, limits.satisfied_up_to, color="#cfe3f5", zorder=0)
+        theme.zero_line(axes, horizontal=False)
+        places = range(len(data) - 1, -1, -1)
+        for place, row in zip(places, rows_of(data), strict=True):
+            wide = abs(row.hedges_g) > limits.adjustment_up_to
+            axes.plot([0, row.hedges_g], [place, place], color=theme.BEFORE, linewidth=1.2, zorder=2)
+            axes.plot(row.hedges_g, place, "D" if wide else "o", color=SERIES[1] if wide else SERIES[0], zorder=3)
+            side = 1 if row.hedges_g >= 0 else -1
+            axes.annotate(
+                formats.number(row.hedges_g, 2, signed=True),
+                (row.hedges_g, place),
+                (7 * side, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if side > 0 else "right",
+                fontsize=8.5,
+            )
+        axes.set_yticks(list(places), ["\n".join(textwrap.wrap(str(label), 34)) for label in data["label"]])
+        axes.set_ylim(-0.6, len(data) - 0.4)
+        axes.grid(False)
+        axes.set_xlabel("Members minus comparison schools before joining (Hedges' g)")
+    return Drawn(figure, alt_text.baseline_differences(data, limits.satisfied_up_to, limits.adjustment_up_to))
+
+
+def estimates_by_estimator(released: Released) -> Drawn:
+    """The estimate from the third year on, by estimator, in one figure."""
+    data = figure_data.estimates_by_estimator(released)
+    if data.empty:
+        return _notice("No model gives an estimate from the third year on that may be shown.")
+    with theme.themed():
+        figure, axes = theme.canvas(0.7 + 0.46 * len(data))
+        theme.zero_line(axes, horizontal=False)
+        places = list(range(len(data) - 1, -1, -1))
+        for place, row in zip(places, rows_of(data), strict=True):
+            first = row.model == released.headline_model
+            colour = theme.MEMBER if first else MUTED
+            axes.plot([row.ci_low, row.ci_high], [place, place], color=colour, linewidth=2.4 if first else 1.6)
+            axes.plot(row.estimate, place, "s" if first else "o", color=colour, markersize=7 if first else 5.5)
+            text = f"{formats.number(row.estimate)}  ({formats.interval(row.ci_low, row.ci_high)})"
+            axes.annotate(
+                text,
+                (1.02, place),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=8.5,
+                annotation_clip=False,
+            )
+        axes.set_yticks(places, [_wrapped(row.label, 36) for row in rows_of(data)], fontsize=8)
+        axes.set_ylim(-0.6, len(data) - 0.4)
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+        axes.set_xlabel(f"From the third year on ({data['unit'].iloc[0]})")
+    return Drawn(figure, alt_text.estimates_by_estimator(data))
+
+
+def sample_flow(released: Released) -> Drawn:
+    """The schools' way from the register to the analysis."""
+    data = figure_data.sample_flow(released)
+    if data.empty:
+        return _notice("No number of schools may be shown.")
+    with theme.themed():
+        figure = draw_flow(data)
+    return Drawn(figure, alt_text.sample_flow(data))
+
+
+def _event_time_panel(axes: Axes, data: pd.DataFrame, labelled: bool) -> None:
+    """Points with intervals by event time; before joining hollow and grey, from the headline's year on in a band."""
+    from plneval.standards import load
+
+    times = [int(time) for time in data["event_time"]]
+    low, high = min(times), max(times)
+    headline_from = load("follow_up").headline_from_event_time
+    if high >= headline_from:
+        axes.axvspan(headline_from - 0.5, high + 0.5, color=theme.BAND, zorder=0)
+    theme.zero_line(axes)
+    if low < 0 <= high:
+        axes.axvline(-0.5, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    for row in rows_of(data):
+        before = row.event_time < 0
+        colour = theme.BEFORE if before else theme.MEMBER
+        if not pd.isna(row.ci_low):
+            axes.plot(
+                [row.event_time, row.event_time],
+                [row.ci_low, row.ci_high],
+                color=colour,
+                linewidth=1.8,
+                solid_capstyle="butt",
+            )
+        axes.plot(
+            row.event_time,
+            row.estimate,
+            "o",
+            color=colour,
+            markerfacecolor="white" if before else colour,
+            markeredgewidth=1.6,
+        )
+        if labelled:
+            axes.annotate(
+                formats.number(row.estimate),
+                (row.event_time, row.estimate),
+                (7, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.5,
+            )
+    ticks = list(range(low, high + 1))
+    # The last year before joining is the base of all comparisons: it has no estimate of its own.
+    axes.set_xticks(ticks, ["base" if time == -1 and time not in times else _tick(time) for time in ticks])
+    axes.set_xlim(low - 0.6, high + 0.7)
+    axes.margins(y=0.18)
+    if labelled:
+        _regions(axes, low, high, headline_from)
+
+
+def _regions(axes: Axes, low: int, high: int, headline_from: int) -> None:
+    """Name the parts of the axis above the panel."""
+    marks: list[tuple[float, str]] = []
+    if low < 0:
+        marks.append(((low - 0.5) / 2 - 0.25, "before joining"))
+    if high >= 0:
+        middle = (min(high, headline_from - 1)) / 2
+        marks.append((middle, "first two years" if high >= headline_from else "participation"))
+    if high >= headline_from:
+        marks.append(((headline_from + high) / 2, "third year on"))
+    for place, words in marks:
+        axes.annotate(words, (place, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8.5, color=MUTED)
+
+
+def _trend_panel(axes: Axes, data: pd.DataFrame, released: Released, short: bool = False) -> None:
+    """One line for each group with intervals and its name at its end; years without outcomes are shaded."""
+    years = sorted({int(year) for year in data["year"]})
+    for first, last in _runs([year for year in released.study["missing_outcome_years"] if years[0] < year < years[-1]]):
+        axes.axvspan(first - 0.5, last + 0.5, color="#f0f2f4", zorder=0, linewidth=0)
+        axes.annotate(
+            "no data",
+            ((first + last) / 2, 0.015),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            fontsize=7.5,
+            color=MUTED,
+        )
+    ends: list[tuple[float, str, str]] = []
+    groups = sorted(dict.fromkeys(data["group"]), key=lambda group: (group != "comparison", group))
+    for i, group in enumerate(groups):
+        mine = data[data["group"] == group].sort_values("year")
+        colour = theme.COMPARISON if group == "comparison" else theme.MEMBER if group == "member" else _entry_colour(i)
+        known = mine[mine["low"].notna()]
+        axes.vlines(known["year"], known["low"], known["high"], color=colour, linewidth=1.3, alpha=0.55)
+        style = (0, (5, 2)) if group == "comparison" else "-"
+        axes.plot(mine["year"], mine["mean_z"], "o", color=colour, linestyle=style, markersize=4 if short else 5)
+        ends.append((float(mine["mean_z"].iloc[-1]), _group_name(group, short), colour))
+    theme.whole_years(axes, list(range(years[0], years[-1] + 1)))
+    axes.margins(y=0.14)
+    axes.set_xlim(years[0] - 0.3, years[-1] + 0.15)
+    _label_ends(axes, ends, years[-1])
+
+
+def _label_ends(axes: Axes, ends: list[tuple[float, str, str]], last: int) -> None:
+    """Write names beside the ends of lines, moved apart where they would overlap."""
+    bottom, top = axes.get_ylim()
+    # Pixels over pixels per inch: the height of the panel in inches.
+    height = axes.get_window_extent().height / axes.figure.dpi
+    step = 0.165 * (top - bottom) / height
+    places: list[float] = []
+    for value, _, _ in sorted(ends):
+        places.append(max(value, places[-1] + step) if places else value)
+    for (value, name, colour), place in zip(sorted(ends), places, strict=True):
+        axes.annotate(
+            name,
+            (last, value),
+            (last + 0.3, place),
+            textcoords="data",
+            va="center",
+            color=colour,
+            fontsize=8.5,
+            annotation_clip=False,
+        )
+
+
+def _runs(years: list[int]) -> list[tuple[int, int]]:
+    """First and last of every run of consecutive years."""
+    runs: list[tuple[int, int]] = []
+    for year in sorted(years):
+        if runs and year == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], year)
+        else:
+            runs.append((year, year))
+    return runs
+
+
+def _entry_colour(position: int) -> str:
+    colours = (SERIES[0], *SERIES[2:], ACCENT_DARK)
+    return colours[(position - 1) % len(colours)]
+
+
+def _group_name(group: str, short: bool) -> str:
+    if group == "comparison":
+        return "comparison" if short else "comparison schools"
+    if group == "member":
+        return "members" if short else "member schools"
+    return f"joined {group}"
+
+
+def _tick(event_time: int) -> str:
+    if event_time < 0:
+        return f"{formats.MINUS}{-event_time}"
+    year = event_time + 1
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(year % 10 if year % 100 not in (11, 12, 13) else 0, "th")
+    return f"{year}{ending}"
+
+
+def _estimate_axis(released: Released, unit: str) -> str:
+    label = article_free(released.headline_label)
+    if released.is_causal:
+        return f"{_wrapped(f'Effect on {label}', 36)}\n({unit})"
+    return f"{_wrapped(f'Change in {label}', 36)}\n({unit})"
+
+
+def _scale(released: Released) -> str:
+    return "school-level SDs" if released.school_level else "standard deviations"
+
+
+def _units(data: pd.DataFrame) -> str:
+    return formats.listed(list(dict.fromkeys(data["unit"])), "or")
+
+
+def _wrapped(text: Any, width: int) -> str:
+    return "\n".join(textwrap.wrap(str(text), width))
+
+
+def _notice(sentence: str) -> Drawn:
+    """A sentence in a figure's place: why there is nothing to draw."""
+    with theme.themed():
+        figure, axes = theme.canvas(0.8)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, _wrapped(sentence, 70), ha="center", va="center", color=INK, fontsize=9.5)
+    return Drawn(figure, sentence)

@@ -1,0 +1,170 @@
+"""The tables of models: what each estimated, how it was recomputed, and whether it finds what was planted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from plneval.report import formats, wording
+from plneval.report.load import Released, rows_of
+from plneval.report.tables import counts, intervals, numbers, texts
+
+_AGGREGATES = {
+    "att_third_year_on": "From the third year on",
+    "att_third_year_on_equal": "From the third year on, event times weighted equally",
+    "att_overall": "All years of participation",
+    "pretrend": "Joint test of trends before joining (statistic)",
+}
+_ORDER = [*_AGGREGATES, "att_event_time", "coefficient"]
+
+
+def models(released: Released) -> pd.DataFrame:
+    """Every model: what it is about, how it was fitted, and how sure its inference is."""
+    first = pd.concat([wording.representative(rows) for _, rows in released["records"].groupby("model", sort=False)])
+    converged = released["records"].groupby("model", sort=False)["converged"].all()
+    return pd.DataFrame(
+        {
+            "Model": texts(first["label"]),
+            "Estimator": texts(first["estimator"], wording.ESTIMATORS),
+            "Role": texts(first["role"]),
+            "Clusters (members / comparison)": [
+                f"{a} / {b}"
+                for a, b in zip(counts(first, "clusters_treated"), counts(first, "clusters_comparison"), strict=True)
+            ],
+            "Covariance": texts(first["vcov"]),
+            "Converged": ["yes" if converged[name] else "no" for name in first["model"]],
+        }
+    )
+
+
+def estimates(released: Released, model: str) -> pd.DataFrame:
+    """Aggregates, event times and terms of one model; group-time cells and variances have tables of their own."""
+    records = released["records"]
+    rows = records[(records["model"] == model) & records["estimand"].isin(_ORDER)]
+    rank = rows["estimand"].map({name: i for i, name in enumerate(_ORDER)})
+    rows = rows.assign(_rank=rank).sort_values(["_rank", "event_time"], kind="stable")
+    has_size = rows["effect_size"].notna().any()
+    frame = pd.DataFrame(
+        {
+            "Estimand": [_estimand(row) for row in rows_of(rows)],
+            "Estimate": numbers(rows["estimate"], 3),
+            "SE": numbers(rows["se"], 3),
+            "Interval": intervals(rows, "ci_low", "ci_high", 3),
+            "p": [formats.p_value(value) for value in rows["p"]],
+        }
+    )
+    if has_size:
+        frame["Effect size"] = numbers(rows["effect_size"])
+        frame["Months"] = [formats.months(value) for value in rows["months"]]
+    frame["Schools"] = counts(rows, "n_schools")
+    return frame
+
+
+def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
+    """Widths for the columns of :func:`estimates`: intervals stay on one line."""
+    widths = {"Estimand": 27.0, "Interval": 20.0}
+    return {name: widths.get(name, 10.0) for name in frame.columns}
+
+
+def _estimand(row: Any) -> str:
+    if row.estimand in _AGGREGATES:
+        return _AGGREGATES[row.estimand]
+    if row.estimand == "att_event_time":
+        return f"Event time {formats.number(row.event_time, 0)}"
+    return formats.word(row.term)
+
+
+def variances(released: Released, model: str) -> pd.DataFrame:
+    """Variance components of one multilevel model."""
+    records = released["records"]
+    rows = records[(records["model"] == model) & (records["estimand"] == "variance")]
+    return pd.DataFrame(
+        {"Component": texts(rows["term"]), "Variance": numbers(rows["estimate"], 4), "SE": numbers(rows["se"], 4)}
+    )
+
+
+def group_times(released: Released) -> pd.DataFrame:
+    """Group-time effects of the headline's model: joined in × year."""
+    rows = released.headline_rows
+    rows = rows[rows["estimand"] == "att_group_time"]
+    # A term is 'g2016:t2018'.
+    parts = rows["term"].str.extract(r"^g(\d+):t(\d+)$")
+    return pd.DataFrame(
+        {
+            "Joined in": parts[0],
+            "Year": parts[1],
+            "Event time": numbers(rows["event_time"], 0),
+            "Estimate": numbers(rows["estimate"], 3),
+            "SE": numbers(rows["se"], 3),
+            "Interval": intervals(rows, "ci_low", "ci_high", 3),
+            "Schools": counts(rows, "n_schools"),
+        }
+    )
+
+
+def recomputation(released: Released) -> pd.DataFrame:
+    """The headline and its parts computed twice, with the agreement in digits."""
+    table = released["recomputed"]
+    return pd.DataFrame(
+        {
+            "Estimand": [_recomputed_name(row) for row in rows_of(table)],
+            "Estimate": numbers(table["estimate"], 3),
+            "Recomputed": numbers(table["recomputed"], 3),
+            "SE": numbers(table["se"], 3),
+            "SE recomputed": numbers(table["se_recomputed"], 3),
+            "Digits": numbers(table["digits"], 1),
+            "Agrees": ["yes" if value else "no" for value in table["agrees"].fillna(False)],
+            "By": texts(table["by"]),
+        }
+    )
+
+
+def _recomputed_name(row: Any) -> str:
+    if row.estimand in _AGGREGATES:
+        return _AGGREGATES[row.estimand]
+    return formats.word(row.term) if not formats.is_missing(row.term) and row.term else formats.word(row.estimand)
+
+
+def recovery(released: Released) -> pd.DataFrame:
+    """Planted effects and the estimates of them, in simulated studies."""
+    table = released["recovery"]
+    labels = released["records"].drop_duplicates("model").set_index("model")["label"]
+    return pd.DataFrame(
+        {
+            "Model": [formats.word(labels.get(name, name)) for name in table["model"]],
+            "Estimand": [_recovered_name(row) for row in rows_of(table)],
+            "Estimate": numbers(table["estimate"], 3),
+            "SE": numbers(table["se"], 3),
+            "Planted": numbers(table["truth"], 3),
+            "Distance in SE": numbers(table["z"]),
+            "Within the interval": ["yes" if value else "no" for value in table["covered"].fillna(False)],
+        }
+    )
+
+
+def _recovered_name(row: Any) -> str:
+    return _AGGREGATES.get(row.estimand) or f"Event time {formats.number(row.event_time, 0)}"
+
+
+def standards(released: Released) -> pd.DataFrame:
+    """Published thresholds and tables that were used; those from memory carry a mark."""
+    table = released["standards"]
+    table = table[table["used"].fillna(False).astype(bool)]
+    return pd.DataFrame(
+        {
+            "Standard": texts(table["title"]),
+            "Version": texts(table["version"]),
+            "Status": [
+                "† from memory, to be confirmed" if status == "recall" else "verified at the source"
+                for status in table["status"]
+            ],
+            "Source": [formats.MISSING if formats.is_missing(text) else str(text) for text in table["source"]],
+        }
+    )
+
+
+def variance_models(released: Released) -> list[str]:
+    """Names of the models that have variance components, in the order of the records."""
+    records = released["records"]
+    return list(dict.fromkeys(records.loc[records["estimand"] == "variance", "model"]))
