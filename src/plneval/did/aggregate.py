@@ -1,0 +1,242 @@
+"""Averages of group-time effects, with the error of estimating the weights (Callaway and Sant'Anna 2021, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plneval.did.columns import Floats
+from plneval.did.errors import DidError
+
+if TYPE_CHECKING:
+    from plneval.did.att_gt import GroupTimeEffects
+
+KINDS = ("simple", "dynamic", "group", "calendar")
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """Aggregated effects: one row for each event time, group or period, and the overall average.
+
+    Attributes
+    ----------
+    kind
+        ``"simple"``, ``"dynamic"``, ``"group"`` or ``"calendar"``.
+    estimate, se
+        The overall average: of all group-times after entry weighted by group size (simple), of the event times from 0
+        on, each counting once (dynamic), of the groups weighted by size (group), of the periods, each counting once
+        (calendar). NaN where the window leaves none.
+    keys
+        (Q,) what the rows are: event times, groups or periods; empty for simple.
+    estimates
+        (Q,) effects.
+    by_cluster, overall_by_cluster
+        (G, Q) and (G,): what each cluster contributes to the error; variances are sums of squares.
+    effects
+        The group-time effects aggregated (with ``base_period``, ``dropped`` and so on).
+    """
+
+    kind: str
+    estimate: float
+    se: float
+    keys: Floats
+    estimates: Floats
+    by_cluster: Floats
+    overall_by_cluster: Floats
+    effects: GroupTimeEffects
+
+    @property
+    def key_name(self) -> str:
+        """Name of the table's first column."""
+        return {"dynamic": "event_time", "group": "group", "calendar": "time"}.get(self.kind, "kind")
+
+    @property
+    def base_period(self) -> str:
+        """``"varying"`` or ``"universal"``: the second is needed by :func:`plneval.did.honest`."""
+        return self.effects.base_period
+
+    @property
+    def vcov(self) -> Floats:
+        """(Q, Q) covariance of the rows of ``table`` ((1, 1) for simple); zeros for a reference row."""
+        columns = self.by_cluster if self.kind != "simple" else self.overall_by_cluster[:, None]
+        return np.asarray(columns.T @ columns)
+
+    @property
+    def influence(self) -> pd.DataFrame:
+        """Influence functions by cluster, of the overall average and of each row.
+
+        Scaled so that ``se = sqrt(mean(influence**2) / n_clusters)``.
+        """
+        effects = self.effects
+        columns = ["overall", *self._labels()] if self.kind != "simple" else ["overall"]
+        values = np.column_stack([self.overall_by_cluster, self.by_cluster])[:, : len(columns)]
+        clusters = effects.design.cells.clusters[effects.pieces.clusters]
+        return pd.DataFrame(values * effects.n_clusters, index=clusters, columns=columns)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each event time, group or period: key, estimate, se, ci_low, ci_high (pointwise, normal)."""
+        from plneval.did.att_gt import intervals
+
+        estimates = self.estimates if self.kind != "simple" else np.array([self.estimate])
+        low, high, se = intervals(estimates, np.sqrt(np.diag(self.vcov)), self.effects.level)
+        columns = {self.key_name: self._labels(), "estimate": estimates, "se": se, "ci_low": low, "ci_high": high}
+        return pd.DataFrame(columns)
+
+    def bands(self, draws: int = 999, seed: int = 1, level: float | None = None) -> pd.DataFrame:
+        """Uniform confidence band over the rows of ``table``; see :func:`plneval.did.bands.uniform_band`."""
+        from plneval.did.bands import uniform_band
+
+        return uniform_band(self, draws=draws, seed=seed, level=self.effects.level if level is None else level)
+
+    def _labels(self) -> list[object]:
+        if self.kind == "simple":
+            return ["simple"]
+        return [int(key) if float(key).is_integer() else float(key) for key in self.keys]
+
+
+def aggregate(
+    effects: GroupTimeEffects,
+    kind: str = "simple",
+    *,
+    min_event: float | None = None,
+    max_event: float | None = None,
+    balance: float | None = None,
+) -> Aggregate:
+    """Aggregate group-time effects as R's did 2.5.1 does.
+
+    Parameters
+    ----------
+    kind
+        ``"simple"``, ``"dynamic"`` (by event time), ``"group"`` or ``"calendar"`` (by period).
+    min_event, max_event
+        Event times (time minus entry) used; for simple and group within those from entry on, so that
+        ``aggregate("simple", min_event=2)`` is the average from the third period of treatment on, weighted by group
+        size. Not for calendar.
+    balance
+        For dynamic: only groups that are estimated at every event time from 0 to this one, and event times up to it,
+        so that the same groups are behind every effect from entry on.
+
+    Raises
+    ------
+    DidError
+        A kind that does not exist, options that do not go with it, or a window without effects.
+    """
+    if kind not in KINDS:
+        raise DidError(f"kind is {kind!r}; it can be {', '.join(map(repr, KINDS))}")
+    if balance is not None and kind != "dynamic":
+        raise DidError(f"balance belongs to the dynamic aggregate, not to {kind!r}")
+    if kind == "calendar" and (min_event is not None or max_event is not None):
+        raise DidError("min_event and max_event do not go with the calendar aggregate")
+    event = effects.times - effects.groups
+    inside = np.ones(len(event), dtype=bool)
+    if min_event is not None:
+        inside &= event >= min_event
+    if max_event is not None:
+        inside &= event <= max_event
+    if kind != "dynamic" and not np.any(inside & (event >= 0)):
+        raise DidError("no effect after entry lies in the window of event times: widen min_event and max_event")
+    if kind == "simple":
+        return _simple(effects, inside & (event >= 0))
+    if kind == "dynamic":
+        return _dynamic(effects, event, inside, balance)
+    return _by_group(effects, inside & (event >= 0)) if kind == "group" else _by_period(effects, event >= 0)
+
+
+def _weighted(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
+    """Average of the chosen effects weighted by group size, and each cluster's contribution to it.
+
+    A group's size is estimated too. With a the mass of a piece and A_g of its group, θ = Σ A_g(k) att_k / Σ A_g(k),
+    a piece of group g adds a (Σ over its group's chosen k of att_k − θ) / Σ A_g(k).
+    """
+    chosen = np.flatnonzero(which)
+    pieces = effects.pieces
+    size = np.bincount(pieces.group, pieces.mass, len(effects.design.groups))
+    of_group = np.array([effects.estimated[k].group for k in chosen])
+    share = size[of_group] / size[of_group].sum()
+    average = float(share @ effects.att[chosen])
+    surplus = np.bincount(of_group, effects.att[chosen] - average, len(size)) / size[of_group].sum()
+    by_piece = effects.contributions[:, chosen] @ share + pieces.mass * surplus[pieces.group]
+    return average, effects.by_cluster(by_piece)
+
+
+def _plain(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
+    """Average of the chosen effects, each counting once: no weights are estimated."""
+    chosen = np.flatnonzero(which)
+    return float(effects.att[chosen].mean()), effects.by_cluster(effects.contributions[:, chosen].mean(axis=1))
+
+
+def _finish(
+    effects: GroupTimeEffects, kind: str, keys: Floats, rows: list[tuple[float, Floats]], overall: tuple[float, Floats]
+) -> Aggregate:
+    estimates = np.array([row[0] for row in rows])
+    by_cluster = np.column_stack([row[1] for row in rows]) if rows else np.zeros((effects.n_clusters, 0))
+    se = float(np.sqrt(np.sum(overall[1] ** 2)))
+    return Aggregate(kind, overall[0], se if se > 0 else np.nan, keys, estimates, by_cluster, overall[1], effects)
+
+
+def _simple(effects: GroupTimeEffects, which: Mask) -> Aggregate:
+    return _finish(effects, "simple", np.array([]), [], _weighted(effects, which))
+
+
+def _dynamic(effects: GroupTimeEffects, event: Floats, inside: Mask, balance: float | None) -> Aggregate:
+    if balance is not None:
+        inside = inside & _balanced(effects, event, balance)
+    keys = np.unique(event[inside])
+    if not len(keys):
+        raise DidError("no event time lies in the window: widen min_event and max_event, or lower balance")
+    rows = [_weighted(effects, inside & (event == key)) for key in keys]
+    after = [row for row, key in zip(rows, keys, strict=True) if key >= 0]
+    overall = (np.nan, np.full(effects.n_clusters, np.nan))
+    if after:
+        overall = (float(np.mean([row[0] for row in after])), np.mean([row[1] for row in after], axis=0))
+    return _finish(effects, "dynamic", keys, rows, overall)
+
+
+def _balanced(effects: GroupTimeEffects, event: Floats, balance: float) -> Mask:
+    """Group-times of groups estimated at every event time from 0 to ``balance``, in a window all of them could have."""
+    design = effects.design
+    planned = np.array([(design.groups[c.group], design.times[c.time]) for c in design.planned])
+    last = planned[:, 1].max()
+    eligible = last - planned[:, 0] >= balance
+    ahead = planned[:, 1] - planned[:, 0]
+    required = np.unique(ahead[eligible & (ahead >= 0) & (ahead <= balance)])
+    groups = effects.groups
+    complete = [
+        group
+        for group in np.unique(planned[eligible, 0])
+        if len(required) and np.isin(required, event[groups == group]).all()
+    ]
+    if not complete:
+        raise DidError(f"balance={balance:g}: no group is estimated at every event time from 0 to it: lower it")
+    return np.asarray(np.isin(groups, complete) & (event <= balance) & (event >= balance - last + design.times[0]))
+
+
+def _by_group(effects: GroupTimeEffects, which: Mask) -> Aggregate:
+    groups = effects.groups
+    keys = np.unique(groups[which])
+    rows = [_plain(effects, which & (groups == key)) for key in keys]
+    pieces = effects.pieces
+    size = np.bincount(pieces.group, pieces.mass, len(effects.design.groups))
+    position = np.searchsorted(effects.design.groups, keys)
+    total = size[position].sum()
+    share = size[position] / total
+    average = float(share @ np.array([row[0] for row in rows]))
+    surplus = np.zeros(len(size))
+    surplus[position] = (np.array([row[0] for row in rows]) - average) / total
+    by_cluster = np.column_stack([row[1] for row in rows]) @ share
+    by_cluster = by_cluster + effects.by_cluster(pieces.mass * surplus[pieces.group])
+    return _finish(effects, "group", keys, rows, (average, by_cluster))
+
+
+def _by_period(effects: GroupTimeEffects, which: Mask) -> Aggregate:
+    times = effects.times
+    keys = np.unique(times[which])
+    rows = [_weighted(effects, which & (times == key)) for key in keys]
+    overall = (float(np.mean([row[0] for row in rows])), np.mean([row[1] for row in rows], axis=0))
+    return _finish(effects, "calendar", keys, rows, overall)

@@ -1,0 +1,355 @@
+"""Group-time average treatment effects after Callaway and Sant'Anna (2021), from cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from plneval.did.cells import Cells, as_cells, dropped_table
+from plneval.did.collapse import Rows, collapse_rows
+from plneval.did.columns import Floats, available_columns, column_names
+from plneval.did.design import Design, GroupTime, check_options, make_design
+from plneval.did.errors import DidError
+from plneval.did.regression import CannotEstimate
+from plneval.did.samples import BalancedPanel, CrossSections, Pieces, Sample, make_pieces
+from plneval.did.two_by_two import CROSS_SECTION, PANEL, cross_section_means, panel_means
+
+if TYPE_CHECKING:
+    from plneval.did.aggregate import Aggregate
+    from plneval.did.pretest import PreTest
+
+
+@dataclass(frozen=True)
+class GroupTimeEffects:
+    """Group-time effects with all that aggregates, bands and tests are made of. M group-times, P pieces, G clusters.
+
+    Attributes
+    ----------
+    estimated
+        The M group-times estimated (positions in the design's groups and times).
+    att
+        (M,) effects; 0 for the reference rows of a universal base.
+    contributions
+        (P, M): what each piece (units of one cluster and one group) contributes to the error of each effect. The
+        covariance of the effects is C'C, with C the (G, M) sums by cluster.
+    pieces, design
+        Who the pieces are; what was compared with what.
+    method, propensity
+        The estimator; ``"unit"`` or ``"row"`` for the level of the propensity model, ``None`` without one.
+    weights_from
+        Where a balanced panel's weights that vary within units are taken from; ``None`` where they do not vary.
+    level
+        Of the confidence intervals.
+    dropped
+        What was not used, why, and how many: see :func:`plneval.did.cells.dropped_table`.
+    """
+
+    design: Design
+    pieces: Pieces
+    method: str
+    estimated: tuple[GroupTime, ...]
+    att: Floats
+    contributions: Floats
+    propensity: str | None
+    weights_from: str | float | None
+    level: float
+    dropped: pd.DataFrame
+
+    @property
+    def base_period(self) -> str:
+        """``"varying"`` or ``"universal"``."""
+        return self.design.base_period
+
+    @property
+    def anticipation(self) -> float:
+        """Periods before entry in which effects are allowed for."""
+        return self.design.anticipation
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters used."""
+        return len(self.pieces.clusters)
+
+    @property
+    def groups(self) -> Floats:
+        """(M,) entry period of each group-time."""
+        return self.design.groups[[cell.group for cell in self.estimated]]
+
+    @property
+    def times(self) -> Floats:
+        """(M,) period of each group-time."""
+        return self.design.times[[cell.time for cell in self.estimated]]
+
+    def by_cluster(self, contributions: Floats | None = None) -> Floats:
+        """(G, ...) contributions summed by cluster; those of the group-times by default."""
+        given = self.contributions if contributions is None else contributions
+        total = np.zeros((self.n_clusters, *given.shape[1:]))
+        np.add.at(total, self.pieces.cluster, given)
+        return total
+
+    @property
+    def vcov(self) -> Floats:
+        """(M, M) covariance of the effects in the order of ``table``; zeros for reference rows."""
+        by_cluster = self.by_cluster()
+        return np.asarray(by_cluster.T @ by_cluster)
+
+    @property
+    def influence(self) -> pd.DataFrame:
+        """Influence functions by cluster: rows are clusters, columns are (group, time).
+
+        Scaled so that ``se = sqrt(mean(influence**2) / n_clusters)``. With one cluster a unit these are R did's.
+        """
+        clusters = self.design.cells.clusters[self.pieces.clusters]
+        columns = pd.MultiIndex.from_arrays([_tidy(self.groups), _tidy(self.times)], names=["group", "time"])
+        return pd.DataFrame(self.by_cluster() * self.n_clusters, index=clusters, columns=columns)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each group and time: group, time, event_time, att, se, ci_low, ci_high, n_treated, n_comparison.
+
+        The counts are of units. Reference rows of a universal base have effect 0 and no standard error. Intervals are
+        pointwise, from the normal distribution.
+        """
+        low, high, se = intervals(self.att, np.sqrt(np.diag(self.vcov)), self.level)
+        counts = np.array([_units(self.design, cell) for cell in self.estimated])
+        return pd.DataFrame(
+            {
+                "group": _tidy(self.groups),
+                "time": _tidy(self.times),
+                "event_time": _tidy(self.times - self.groups),
+                "att": self.att,
+                "se": se,
+                "ci_low": low,
+                "ci_high": high,
+                "n_treated": counts[:, 0],
+                "n_comparison": counts[:, 1],
+            }
+        )
+
+    def aggregate(
+        self,
+        kind: str = "simple",
+        min_event: float | None = None,
+        max_event: float | None = None,
+        balance: float | None = None,
+    ) -> Aggregate:
+        """Aggregate the effects; see :func:`plneval.did.aggregate.aggregate`."""
+        from plneval.did.aggregate import aggregate
+
+        return aggregate(self, kind, min_event=min_event, max_event=max_event, balance=balance)
+
+    def pretest(self, bootstrap: bool = False, trend: float | None = None, draws: int = 999, seed: int = 1) -> PreTest:
+        """Test that all effects before entry are zero; see :func:`plneval.did.pretest.pretest`."""
+        from plneval.did.pretest import pretest
+
+        return pretest(self, bootstrap=bootstrap, trend=trend, draws=draws, seed=seed)
+
+
+def att_gt(
+    data: Any,
+    outcome: str | None = None,
+    time: str | None = None,
+    unit: str | None = None,
+    entry: str | None = None,
+    covariates: Sequence[str] | None = None,
+    comparison: str = "never",
+    method: str = "dr",
+    panel: bool | None = None,
+    allow_unbalanced: bool = False,
+    weights: str | None = None,
+    cluster: str | None = None,
+    anticipation: float = 0,
+    base_period: str = "varying",
+    missing_entry: str = "error",
+    weights_from: str | float | None = None,
+    level: float = 0.95,
+) -> GroupTimeEffects:
+    """Estimate the average effect of entry on each group (units that enter together) at each time.
+
+    Numbers agree with R's ``did`` 2.5.1, standard errors included (from influence functions, without a small-sample
+    factor).
+
+    Parameters
+    ----------
+    data, outcome, time, unit, entry, covariates, weights, cluster, missing_entry
+        As in :func:`plneval.did.cells.cells`. Given cells, leave the columns out (or name the same).
+    comparison
+        ``"never"``: units never treated (or only after the last period); ``"not_yet"``: also units not treated yet,
+        in the later of the two periods compared (plus ``anticipation``).
+    method
+        ``"dr"`` doubly robust, ``"ipw"`` inverse probability weighting, ``"or"`` outcome regression (Sant'Anna and
+        Zhao 2020). Without covariates all three are the same.
+    panel
+        True (the default for rows): units are followed; False: repeated cross-sections of units that are groups.
+    allow_unbalanced
+        Use units of a panel that are not seen in every period, as R's did does: levels instead of changes, standard
+        errors by unit. Otherwise they are dropped (see ``dropped``).
+    anticipation
+        Periods before entry in which effects are allowed for: base periods lie before them.
+    base_period
+        Before entry: ``"varying"`` compares with the period before, ``"universal"`` with the last period before
+        entry (and anticipation), as after entry. Gap years are no periods: the base is the last period observed.
+    weights_from
+        For a balanced panel whose weights vary within units: ``"earlier"`` of the two periods compared (the default,
+        as R's did), ``"base"`` period of the group, ``"first"`` period, or a period. The result says which.
+    level
+        Of the confidence intervals.
+
+    Returns
+    -------
+    GroupTimeEffects
+        Standard errors are by cluster; without ``cluster``, by unit, also in repeated cross-sections, where rows of
+        one unit depend on one another.
+
+    Notes
+    -----
+    Covariates of a balanced panel are those of the earlier of the two periods. In cross-sections each row has its
+    own: outcome regressions use all rows through the cells' cross-products. The propensity model is fitted to rows
+    where rows are given; given cells (or a database) whose covariates vary within cells, to the cells' mean
+    covariates: ``propensity`` says which.
+
+    Raises
+    ------
+    DidError
+        As :func:`plneval.did.cells.cells` and :func:`plneval.did.design.make_design`; an option that does not exist or
+        makes no sense with the others; nothing that can be estimated.
+    """
+    check_options(comparison, method, base_period, anticipation)
+    if not 0 < level < 1:
+        raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
+    needs_rows = bool(covariates) and method != "or" and panel is False and _in_memory(data)
+    rows: Rows | None = None
+    if needs_rows and outcome and time and unit and entry:
+        available = available_columns(data)
+        names = column_names(outcome, time, unit, entry, covariates, weights, cluster, None, available)
+        cells, rows = collapse_rows(data, names, panel=False, missing_entry=missing_entry, keep_rows=True)
+    else:
+        cells = as_cells(
+            data, outcome, time, unit, entry, covariates, weights, cluster, panel=panel, missing_entry=missing_entry
+        )
+    if allow_unbalanced and not cells.panel:
+        raise DidError("allow_unbalanced=True belongs to panels: with panel=False units need not be seen every period")
+    design = make_design(
+        cells,
+        comparison=comparison,
+        base_period=base_period,
+        anticipation=anticipation,
+        allow_unbalanced=allow_unbalanced,
+    )
+    source = _weights_from(weights_from, cells, design)
+    return _estimate(cells, rows, design, method, source, level)
+
+
+def _in_memory(data: Any) -> bool:
+    return not isinstance(data, Cells) and type(data).__module__.split(".")[0] != "ibis"
+
+
+def _weights_from(weights_from: str | float | None, cells: Cells, design: Design) -> str | float | None:
+    """Where a balanced panel's weights come from, or ``None`` where the question does not arise."""
+    if weights_from is None:
+        return "earlier" if design.balanced and not cells.constant_weights else None
+    if cells.names.weights is None or not design.balanced:
+        raise DidError("weights_from needs weights and a balanced panel: elsewhere each row has its own weight")
+    if weights_from in ("earlier", "base", "first"):
+        return weights_from
+    if isinstance(weights_from, str) or weights_from not in design.times:
+        raise DidError(
+            f"weights_from is {weights_from!r}; it can be 'earlier', 'base', 'first', or a period: "
+            f"{', '.join(f'{time:g}' for time in design.times)}"
+        )
+    return weights_from
+
+
+def _estimate(
+    cells: Cells, rows: Rows | None, design: Design, method: str, weights_from: str | float | None, level: float
+) -> GroupTimeEffects:
+    pieces = make_pieces(design)
+    sample: BalancedPanel | CrossSections
+    if design.balanced:
+        sample = BalancedPanel(design, pieces, weights_from or "earlier")
+    else:
+        sample = CrossSections(design, pieces, cells, rows)
+    with_covariates = bool(cells.covariates)
+    found, att, contributions = [], [], []
+    failed: dict[str, list[str]] = {}
+    for cell in design.planned:
+        if cell.time == cell.base:
+            effect, by_piece = 0.0, np.zeros(len(pieces.cluster))
+        else:
+            try:
+                effect, by_piece = _one(
+                    sample.take(cell), design.balanced, method, with_covariates, len(pieces.cluster)
+                )
+            except CannotEstimate as error:
+                failed.setdefault(str(error), []).append(f"{design.groups[cell.group]:g}, {design.times[cell.time]:g}")
+                continue
+        found.append(cell)
+        att.append(effect)
+        contributions.append(by_piece)
+    entries = [("group-times", reason, len(labels), labels[:5]) for reason, labels in failed.items()]
+    if not any(cell.time != cell.base for cell in found):
+        raise DidError("no group and time can be estimated: " + "; ".join(sorted(failed)))
+    uses_propensity = with_covariates and method != "or"
+    return GroupTimeEffects(
+        design=design,
+        pieces=pieces,
+        method=method,
+        estimated=tuple(found),
+        att=np.array(att),
+        contributions=np.column_stack(contributions),
+        propensity=("row" if rows is not None else "unit") if uses_propensity else None,
+        weights_from=weights_from,
+        level=level,
+        dropped=pd.concat([design.dropped, dropped_table(entries)], ignore_index=True) if entries else design.dropped,
+    )
+
+
+def _one(sample: Sample, balanced: bool, method: str, with_covariates: bool, n_pieces: int) -> tuple[float, Floats]:
+    """One group and time: the effect and the contributions by piece."""
+    _check_arms(sample, balanced)
+    if balanced:
+        estimator = PANEL[method] if with_covariates else panel_means
+        effect, contribution = estimator(sample.records, sample.treated)
+    else:
+        of_levels = CROSS_SECTION[method] if with_covariates else cross_section_means
+        effect, contribution = of_levels(sample.records, sample.treated, sample.post)
+    return effect, np.bincount(sample.piece, contribution, n_pieces).astype(np.float64)
+
+
+def _check_arms(sample: Sample, balanced: bool) -> None:
+    """Raise where treated or comparison are missing in one of the periods."""
+    periods = (
+        [(sample.post, "")] if balanced else [(sample.post, " at this time"), (1 - sample.post, " in the base period")]
+    )
+    for period, when in periods:
+        for arm, name in ((sample.treated, "treated"), (1 - sample.treated, "comparison")):
+            if not np.any(arm * period * sample.records.weight > 0):
+                raise CannotEstimate(f"no {name} rows{when}")
+
+
+def _units(design: Design, cell: GroupTime) -> tuple[int, int]:
+    """Units of the group and of its comparison that are seen in the two periods."""
+    seen = np.zeros(len(design.group), dtype=bool)
+    time = design.time
+    seen[design.unit[(time == cell.time) | (time == cell.base)]] = True
+    treated = seen & (design.group == cell.group)
+    return int(treated.sum()), int((seen & np.isin(design.group, cell.comparison)).sum())
+
+
+def intervals(estimate: Floats, se: Floats, level: float) -> tuple[Floats, Floats, Floats]:
+    """Pointwise normal limits and the standard errors, with NaN where the standard error is 0 (a reference)."""
+    from scipy.stats import norm
+
+    se = np.where(se > 0, se, np.nan)
+    half = norm.ppf((1 + level) / 2) * se
+    return estimate - half, estimate + half, se
+
+
+def _tidy(values: Floats) -> Any:
+    """Integers where all values are whole."""
+    whole = np.round(values)
+    return whole.astype(np.int64) if np.array_equal(whole, values) else values
