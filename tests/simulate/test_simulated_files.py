@@ -9,10 +9,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from plneval.artifacts import digest_file
+from plneval.artifacts import digest_file, read_json
 from plneval.config.base import load
 from plneval.config.cohort import Cohort, Simulation, Study
 from plneval.errors import UserError
@@ -112,3 +113,39 @@ def test_a_study_that_cannot_be_made_is_refused_before_anything_is_written(simul
     with pytest.raises(UserError, match=words):
         simulate(simulation, study, tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
+
+
+def test_files_of_an_earlier_simulation_go_and_whatever_else_is_there_stays(tmp_path):
+    simulation = Simulation(seed=1, schools=12, networks=1, pupils_per_grade=5)
+    simulate(simulation, Study(first_year=2013, last_year=2018), tmp_path)
+    (tmp_path / "mine.csv").write_text("a\n1\n")
+    assert (tmp_path / "staff_2013.csv").exists()
+    simulate(simulation, Study(first_year=2014, last_year=2019), tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "staff_2013.csv" not in names
+    assert {"staff_2019.csv", "mine.csv", "truth.json"} <= names
+    assert names - {"mine.csv", "truth.json"} == set(read_json(tmp_path / "truth.json")["files"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("simulation", "study"),
+    [
+        (Simulation(seed=2, schools=12, networks=1, pupils_per_grade=5), Study(first_year=2014, last_year=2017)),
+        (
+            Simulation(seed=3, schools=50, networks=22, pupils_per_grade=5, effect=-0.2),
+            Study(first_year=2010, last_year=2024, missing_outcome_years=[2010, 2020, 2021], school_year_start="01-01"),
+        ),
+        (
+            Simulation(seed=4, schools=1000, networks=100, pupils_per_grade=5),
+            Study(first_year=2014, last_year=2019, school_year_start="02-29"),
+        ),
+    ],
+)
+def test_studies_of_other_shapes_can_be_made(simulation, study, tmp_path):
+    simulate(simulation, study, tmp_path)
+    truth = read_json(tmp_path / "truth.json")
+    assert truth["schools"]["schools"] == simulation.schools
+    assert np.sign(truth["headline"]["maths"]["effect"]) == np.sign(simulation.effect)
+    for outcome_year in study.outcome_years:
+        assert len(list(tmp_path.glob(f"*_{outcome_year}.*"))) == 3  # staff, roll, results

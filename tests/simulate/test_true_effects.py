@@ -9,6 +9,7 @@ import raw_study
 from raw_study import label_year, read
 
 from plneval.artifacts import read_json
+from plneval.config.cohort import Study
 from plneval.simulate.calendar import entry_years
 from plneval.simulate.memberships import stages
 from plneval.simulate.process import GRADES, PlantedEffects
@@ -203,8 +204,11 @@ def test_who_was_taught_by_a_participant_can_be_found_in_the_raw_files(raw, made
         assert 0.2 < scores.direct[member, column].mean() < 0.7
 
 
-def test_entry_years_lie_between_two_outcome_years_before_and_three_years_after(study):
+def test_entry_years_leave_outcomes_before_joining_and_in_the_third_year(study):
     assert entry_years(study) == [2014, 2015, 2016, 2017]
+    assert entry_years(Study(first_year=2014, last_year=2017)) == [2015]
+    assert entry_years(Study(first_year=2014, last_year=2018)) == [2016]
+    assert entry_years(Study(first_year=2000, last_year=2015)) == [2002, 2006, 2009, 2013]
     assert label_year("2016/17") == 2017
 
 

@@ -35,7 +35,7 @@ def year_label(year: int) -> str:
 
 
 def entry_years(study: Study) -> list[int]:
-    """Up to four years in which schools join: two outcome years before them where there are three years after.
+    """Up to four years in which schools join, with outcomes before them and in the third year of participation.
 
     Raises
     ------
@@ -43,9 +43,11 @@ def entry_years(study: Study) -> list[int]:
         If the study is too short for a third year of participation.
     """
     outcome_years = study.outcome_years
-    before = 2 if len(outcome_years) > 3 else 1
-    first = outcome_years[before - 1] + 1 if len(outcome_years) > before else study.last_year
-    candidates = list(range(first, max(outcome_years, default=first) - 1))
+    candidates: list[int] = []
+    # Two outcome years before joining where the study has room for it, otherwise one.
+    for before in (2, 1):
+        if not candidates and len(outcome_years) > before:
+            candidates = list(range(outcome_years[before - 1] + 1, outcome_years[-1] - 1))
     if not candidates:
         raise UserError(
             f"study: {study.first_year} to {study.last_year} with {len(outcome_years)} outcome years is too short to "

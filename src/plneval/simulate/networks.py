@@ -55,9 +55,11 @@ def make_networks(
     areas = [AREAS[int(schools.area[np.flatnonzero(memberships.network == number)[0]])] for number in range(count)]
     kinds = rng.permutation(np.arange(count) % len(NETWORK_TYPES)).tolist()
     focuses = [FOCUSES[k] for k in rng.integers(0, len(FOCUSES), count).tolist()]
+    # At most half of the numbers of this width are taken, so that a mistyped one can be no network's.
+    width = max(2, len(str(2 * count)))
     names = [f"{area} {focus} network" for area, focus in zip(areas, focuses, strict=True)]
     return Networks(
-        code=[f"NLN-{number + 1:02d}" for number in range(count)],
+        code=[f"NLN-{number + 1:0{width}d}" for number in range(count)],
         name=[f"{name} {number}" for number, name in enumerate(names, start=1)],
         type=kinds,
         focus=focuses,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
+from typing import Final
 
-from plneval.artifacts import write_json
+from plneval.artifacts import read_json, write_json
 from plneval.config.cohort import Simulation, Study
 from plneval.simulate.made import make_study
 from plneval.simulate.planted import PlantedErrors
@@ -14,11 +17,14 @@ from plneval.simulate.rolls import write_pupils, write_teachers, write_teaching
 from plneval.simulate.truth import truth
 from plneval.simulate.voices import write_activity, write_surveys, write_ties
 
+TRUTH: Final = "truth.json"
+
 
 def simulate(simulation: Simulation, study: Study, out: Path) -> None:
     """Write the raw files of a made-up study and ``truth.json`` into a folder.
 
-    Same arguments, same bytes. Each file is written whole or not at all. The files and the errors in them are described
+    Same arguments, same bytes. Each file is written whole or not at all, and files of an earlier simulation that this
+    one does not write are removed. The files and the errors in them are described
     in ``docs/simulate.md``; ``config/cohorts/demo.yaml`` maps them.
 
     Parameters
@@ -35,18 +41,37 @@ def simulate(simulation: Simulation, study: Study, out: Path) -> None:
     """
     made = make_study(simulation, study)
     errors = PlantedErrors()
-    for write in (
-        write_schools,
-        write_school_years,
-        write_networks,
-        write_memberships,
-        write_activity,
-        write_teachers,
-        write_pupils,
-        write_teaching,
-        write_surveys,
-        write_ties,
-    ):
-        write(made, out, errors)
-    kept = write_outcomes(made, out, errors)
-    write_json(out / "truth.json", truth(made, kept, errors))
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".simulate-", dir=out) as name:
+        fresh = Path(name)
+        for write in (
+            write_schools,
+            write_school_years,
+            write_networks,
+            write_memberships,
+            write_activity,
+            write_teachers,
+            write_pupils,
+            write_teaching,
+            write_surveys,
+            write_ties,
+        ):
+            write(made, fresh, errors)
+        kept = write_outcomes(made, fresh, errors)
+        files = sorted(path.name for path in fresh.iterdir())
+        write_json(fresh / TRUTH, {**truth(made, kept, errors), "files": files})
+        _take_place(fresh, files, out)
+
+
+def _take_place(fresh: Path, files: list[str], out: Path) -> None:
+    """Move a finished study to its folder; files of an earlier study that this one does not have go.
+
+    Only what an earlier ``truth.json`` names is removed: whatever else lies in the folder stays.
+    """
+    before = read_json(out / TRUTH).get("files", []) if (out / TRUTH).is_file() else []
+    for stale in sorted(set(before) - set(files)):
+        if Path(stale).name == stale:
+            (out / stale).unlink(missing_ok=True)
+    # The truth comes last: while it is old or missing, the files are not those that it tells of.
+    for file in [*files, TRUTH]:
+        os.replace(fresh / file, out / file)
