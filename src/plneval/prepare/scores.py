@@ -68,7 +68,7 @@ def pupil_scores(outcomes: pd.DataFrame, pupils: pd.DataFrame, cohort: Cohort) -
     records = outcomes[["pupil", "year", "outcome", "grade", "score"]].rename(columns={"grade": "record_grade"})
     merged = records.merge(known, on=["pupil", "year"], how="left", validate="many_to_one")
     # The register's grade goes first: a test may be taken a year late, the year group is that of the register.
-    merged["grade"] = _words(merged["grade"]).fillna(_words(merged.pop("record_grade")))
+    merged["grade"] = grade_words(merged["grade"]).fillna(grade_words(merged.pop("record_grade")))
     merged["subgroup"] = pd.Series("all", index=merged.index, dtype="str")
     merged["n"] = 1.0
     merged["sd"] = float("nan")
@@ -79,7 +79,7 @@ def school_scores(outcomes: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     """Bring school-level outcome records into the form of :func:`pupil_scores` (pupil columns are missing)."""
     merged = outcomes[["school", "year", "outcome", "grade", "subgroup", "score", "n", "sd"]].copy()
     merged["subgroup"] = merged["subgroup"].fillna("all").astype("str")
-    merged["grade"] = _words(merged["grade"])
+    merged["grade"] = grade_words(merged["grade"])
     for column, kind in (("pupil", "Int64"), ("disadvantaged", "Int64"), ("mover", "Int64"), ("gender", "str")):
         merged[column] = pd.Series(pd.NA, index=merged.index, dtype=kind)
     return _with_indicators(merged, cohort, ["outcome", "school", "year", "subgroup", "grade"])
@@ -107,7 +107,7 @@ def _with_indicators(merged: pd.DataFrame, cohort: Cohort, key: list[str]) -> pd
     return merged[[*SCORE_COLUMNS, *flags]].sort_values(order, kind="stable", ignore_index=True)
 
 
-def _words(values: pd.Series) -> pd.Series:
+def grade_words(values: pd.Series) -> pd.Series:
     """Grades as words: 4.0 and '4' are one grade."""
     if pd.api.types.is_numeric_dtype(values):
         whole = values.astype("Float64")
