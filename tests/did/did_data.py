@@ -1,0 +1,81 @@
+"""Data made for the tests of plneval.did: the same numbers with any version of any library."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+TIMES = (2011, 2012, 2013, 2015, 2016, 2017, 2018)  # 2014 is a gap year
+
+
+def _uniform(seed: int, count: int) -> np.ndarray:
+    """Uniform numbers of a 31-bit linear congruential generator (Park and Miller), as text-book stable as they come."""
+    values = np.empty(count)
+    state = seed
+    for i in range(count):
+        state = state * 48271 % 2147483647
+        values[i] = state / 2147483647
+    return values
+
+
+def _normal(seed: int, count: int) -> np.ndarray:
+    """Nearly normal numbers: twelve uniforms added up."""
+    return _uniform(seed, 12 * count).reshape(count, 12).sum(axis=1) - 6
+
+
+def panel(units: int = 120, *, never: bool = True) -> pd.DataFrame:
+    """Panel with entries 2013, 2015, 2017 and never (0), covariates x (varies) and z (fixed), weights and clusters."""
+    groups = np.array([0, 2013, 2015, 2017] if never else [2013, 2015, 2017, 2018])
+    entry = groups[(_uniform(11, units) * 4).astype(int)]
+    z = _normal(12, units) + 0.4 * (entry == 2015)
+    count = len(TIMES)
+    unit = np.repeat(np.arange(units), count)
+    time = np.tile(TIMES, units)
+    x = 0.6 * np.repeat(z, count) + 0.8 * _normal(13, units * count)
+    effect = np.where((entry[unit] > 0) & (time >= entry[unit]), 0.2 + 0.1 * (time - entry[unit]), 0.0)
+    level = np.repeat(_normal(14, units), count)
+    y = level + 0.1 * (time - 2010) * (1 + 0.5 * np.repeat(z, count)) + 0.3 * x + effect
+    y = y + 0.5 * _normal(15, units * count)
+    return pd.DataFrame(
+        {
+            "unit": unit,
+            "year": time,
+            "entry": entry[unit],
+            "y": y,
+            "x": x,
+            "z": np.repeat(z, count),
+            "w": np.repeat(0.5 + _uniform(16, units), count),
+            "w_varying": 0.5 + _uniform(17, units * count),
+            "network": unit // 4,
+        }
+    )
+
+
+def unbalanced(units: int = 120) -> pd.DataFrame:
+    """The panel with about one row in eight missing."""
+    full = panel(units)
+    return full[_uniform(18, len(full)) > 0.12].reset_index(drop=True)
+
+
+def pupils(schools: int = 40) -> pd.DataFrame:
+    """Repeated cross-sections: 4 to 9 pupils a school and year, with pupil-level covariates and weights."""
+    entry = np.array([0, 2013, 2015, 2017])[(_uniform(21, schools) * 4).astype(int)]
+    count = 4 + (_uniform(22, schools * len(TIMES)) * 6).astype(int)
+    school = np.repeat(np.repeat(np.arange(schools), len(TIMES)), count)
+    time = np.repeat(np.tile(TIMES, schools), count)
+    rows = len(school)
+    x = _normal(23, rows) + 0.5 * _normal(24, schools)[school] + 0.3 * (entry[school] > 0)
+    effect = np.where((entry[school] > 0) & (time >= entry[school]), 0.3, 0.0)
+    y = _normal(25, schools)[school] + 0.05 * (time - 2010) + 0.5 * x + effect + _normal(26, rows)
+    return pd.DataFrame(
+        {
+            "row": np.arange(rows),
+            "school": school,
+            "year": time,
+            "entry": entry[school],
+            "y": y,
+            "x": x,
+            "female": (_uniform(27, rows) < 0.5).astype(float),
+            "w": 0.5 + _uniform(28, rows),
+        }
+    )
