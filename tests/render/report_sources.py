@@ -57,7 +57,7 @@ def html_of(path: Path, outputs: dict[int, list[dict[str, Any]]] | None = None) 
     executed = with_outputs(path, outputs)
     folder = path.parent / "work"
     folder.mkdir()
-    return render_embedded(executed, executed.document.meta, ["html"], folder)["html"].decode("utf-8")
+    return render_embedded(executed, executed.document.meta, ["html"], folder)[0]["html"].decode("utf-8")
 
 
 def main_of(html: str) -> str:
@@ -70,7 +70,7 @@ def typst_of(path: Path, outputs: dict[int, list[dict[str, Any]]] | None = None)
     executed = with_outputs(path, outputs)
     folder = path.parent / "work"
     folder.mkdir()
-    assert render_embedded(executed, executed.document.meta, ["pdf"], folder)["pdf"].startswith(b"%PDF-")
+    assert render_embedded(executed, executed.document.meta, ["pdf"], folder)[0]["pdf"].startswith(b"%PDF-")
     return (folder / "report.typ").read_text(encoding="utf-8")
 
 
@@ -79,6 +79,6 @@ def document_xml_of(path: Path, outputs: dict[int, list[dict[str, Any]]] | None 
     executed = with_outputs(path, outputs)
     folder = path.parent / "work"
     folder.mkdir()
-    data = render_embedded(executed, executed.document.meta, ["docx"], folder)["docx"]
+    data = render_embedded(executed, executed.document.meta, ["docx"], folder)[0]["docx"]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return archive.read("word/document.xml").decode("utf-8")

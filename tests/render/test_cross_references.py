@@ -94,10 +94,12 @@ def test_sections_that_begin_at_level_two_are_numbered_from_one(tmp_path: Path) 
     [
         ("See @fig-gone.\n", r"report\.qmd:4: reference @fig-gone leads nowhere; there is no Figure label"),
         ("# A {#sec-a}\n\nSee @sec-b.\n", r"report\.qmd:6: reference @sec-b leads nowhere; there are sec-a"),
+        ("# A\n\n### B\n", r"report\.qmd:6: heading 'B' skips a level"),
+        ("## A\n\n# B\n", r"report\.qmd:4: heading 'A' skips a level"),
         ("# A {#sec-a}\n\n# B {#sec-a}\n", r"report\.qmd:6: label 'sec-a' is already used at .*report\.qmd:4"),
     ],
 )
-def test_references_that_lead_nowhere_are_errors(tmp_path: Path, body: str, message: str) -> None:
+def test_references_that_lead_nowhere_and_skipped_levels_are_errors(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         html_of(write_source(tmp_path, body))
 

@@ -177,6 +177,25 @@ def test_the_pdf_holds_the_same_words(rendered: tuple[RenderResult, dict[str, by
         assert words in text.replace("\xa0", " ")
 
 
+def test_the_pdf_is_tagged_with_alternative_texts(
+    rendered: tuple[RenderResult, dict[str, bytes]], tmp_path: Path
+) -> None:
+    # Typst refuses to write PDF/UA-1 without tags, title and alternative texts; the file says that it is one.
+    assert b"pdfuaid:part>1<" in rendered[1]["pdf"]
+    source = write_source(tmp_path, "# A\n\n$x^2$ and\n\n$$ \\frac{a}{b} $$\n")
+    render(source, {"pdf": tmp_path / "a.pdf"}, renderer="embedded", workdir=tmp_path / "work")
+    (text,) = (tmp_path / "work").glob("*/report.typ")
+    assert 'alt: "\\\\frac{a}{b}"' in text.read_text(encoding="utf-8")
+
+
+def test_letters_without_a_font_are_boxes_and_a_warning(tmp_path: Path) -> None:
+    result = render(write_source(tmp_path, "# A\n\nα Ω ☐ ü\n"), {"pdf": tmp_path / "a.pdf"}, renderer="embedded")
+    assert result.warnings == []
+    result = render(write_source(tmp_path, "# A\n\n中 ü\n"), {"pdf": tmp_path / "a.pdf"}, renderer="embedded")
+    assert [warning.split(":")[0] for warning in result.warnings] == ["the PDF shows boxes for 中"]
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
+
+
 def test_the_word_document_is_well_formed_and_its_parts_are_declared(
     rendered: tuple[RenderResult, dict[str, bytes]],
 ) -> None:
@@ -199,7 +218,7 @@ def test_the_word_document_is_well_formed_and_its_parts_are_declared(
 def test_no_file_is_replaced_when_one_format_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import plneval.report.render.embedded as embedded
 
-    def fail(*_: object) -> bytes:
+    def fail(*_: object) -> tuple[bytes, list[str]]:
         raise UserError("typst says no")
 
     monkeypatch.setattr(embedded, "write_pdf", fail)

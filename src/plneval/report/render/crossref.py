@@ -63,7 +63,7 @@ def resolve(doc: Any, document: Document) -> Labels:
     problems: list[str] = []
     doc.walk(lambda element, _doc: _equation(element, labels))
     doc.walk(lambda element, _doc: _float(element, labels, document, problems))
-    _sections(doc, labels)
+    _sections(doc, labels, document, problems)
     doc.walk(lambda element, _doc: _reference(element, labels, document, problems))
     problems += [f"{document.locate('#' + label)}: label '{label}' is used twice" for label in labels.duplicates]
     if problems:
@@ -140,7 +140,7 @@ def _equation(element: Any, labels: Labels) -> Any:
     return pf.Div(pf.Para(content[0]), identifier=match["label"], classes=["equation"], attributes={"number": number})
 
 
-def _sections(doc: Any, labels: Labels) -> None:
+def _sections(doc: Any, labels: Labels, document: Document, problems: list[str]) -> None:
     """Number headings outside callouts and tabsets, and move the highest level to 1."""
     headings: list[Any] = []
 
@@ -153,8 +153,17 @@ def _sections(doc: Any, labels: Labels) -> None:
     doc.walk(collect)
     shift = min((heading.level for heading in headings if "unlisted" not in heading.classes), default=1) - 1
     counters: list[int] = []
+    above = 0
     for heading in headings:
         heading.level = max(1, heading.level - shift)
+        if not _inside(heading, ("callout-",)):
+            if heading.level > above + 1:
+                # Readers who jump from heading to heading lose their way; accessible PDF forbids it.
+                words = pf.stringify(heading).strip()
+                problems.append(
+                    f"{document.locate(words, start='#')}: heading '{words}' skips a level; use one '#' less"
+                )
+            above = heading.level
         if "unnumbered" in heading.classes:
             continue
         counters = [*counters, *[0] * heading.level][: heading.level]

@@ -133,13 +133,17 @@ def _layout(element: Any, _doc: Any) -> Any:
     if not (isinstance(element, pf.Div) and "plneval-layout" in element.classes):
         return None
     columns = int(element.attributes["columns"])
+    element.walk(
+        lambda inner, _doc: inner.attributes.update(width=f"{96 // columns}%") if isinstance(inner, pf.Image) else None
+    )
     blocks = list(element.content)
     rows = []
     for start in range(0, len(blocks), columns):
         cells = [pf.TableCell(block) for block in blocks[start : start + columns]]
         cells += [pf.TableCell() for _ in range(columns - len(cells))]
         rows.append(pf.TableRow(*cells))
-    spec = [("AlignCenter", 1 / columns)] * columns
+    # The figures' own style centres them: an alignment of the column as well would be said twice.
+    spec = [("AlignDefault", 1 / columns)] * columns
     return pf.Table(
         pf.TableBody(*rows),
         head=pf.TableHead(),

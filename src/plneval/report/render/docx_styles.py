@@ -166,12 +166,20 @@ def _patched(name: str, text: str) -> str:
 
 
 def _styles(text: str) -> str:
-    for style in [*(style.xml() for style in paragraph_styles()), _table_style()]:
+    for style in [*(style.xml() for style in paragraph_styles()), _plain_table_style(), _table_style()]:
         identifier = re.search(r'w:styleId="([^"]+)"', style)
         assert identifier is not None
         old = re.compile(rf'<w:style [^>]*w:styleId="{identifier[1]}"[^>]*>.*?</w:style>', re.DOTALL)
         text = old.sub("", text).replace("</w:styles>", f"{style}</w:styles>")
     return text.replace('w:lang w:val="en-US"', 'w:lang w:val="en-GB"')
+
+
+def _plain_table_style() -> str:
+    """A table without lines, for figures side by side; pandoc's document names it and does not define it."""
+    return (
+        '<w:style w:type="table" w:default="1" w:styleId="TableNormal"><w:name w:val="Normal Table" />'
+        '<w:tblPr><w:tblInd w:w="0" w:type="dxa" /></w:tblPr></w:style>'
+    )
 
 
 def _table_style() -> str:
@@ -183,7 +191,7 @@ def _table_style() -> str:
     below_header = border.format(edge="bottom", size=8, colour=ink)
     margins = "".join(f'<w:{side} w:w="80" w:type="dxa" />' for side in ("left", "right"))
     return (
-        '<w:style w:type="table" w:default="1" w:styleId="Table"><w:name w:val="Table" />'
+        '<w:style w:type="table" w:styleId="Table"><w:name w:val="Table" />'
         '<w:basedOn w:val="TableNormal" />'
         f"<w:qFormat /><w:tblPr><w:tblBorders>{borders}</w:tblBorders><w:tblCellMar>{margins}</w:tblCellMar></w:tblPr>"
         f'<w:tblStylePr w:type="firstRow"><w:rPr><w:b /></w:rPr><w:tcPr><w:tcBorders>{below_header}</w:tcBorders>'

@@ -56,7 +56,9 @@ def resolved_document(executed: Executed, meta: dict[str, Any], folder: Path) ->
     return doc
 
 
-def render_embedded(executed: Executed, meta: dict[str, Any], formats: Iterable[str], folder: Path) -> dict[str, bytes]:
+def render_embedded(
+    executed: Executed, meta: dict[str, Any], formats: Iterable[str], folder: Path
+) -> tuple[dict[str, bytes], list[str]]:
     """Convert an executed report.
 
     Parameters
@@ -72,7 +74,7 @@ def render_embedded(executed: Executed, meta: dict[str, Any], formats: Iterable[
 
     Returns
     -------
-    The finished file of each format.
+    The finished file of each format, and what the person who renders should know of them.
     """
     doc = resolved_document(executed, meta, folder)
     text = _dump(doc)
@@ -81,6 +83,7 @@ def render_embedded(executed: Executed, meta: dict[str, Any], formats: Iterable[
     contents = bool(meta.get("toc", False))
     toc = ["--toc", f"--toc-depth={meta.get('toc-depth', _TOC_DEPTH)}"] if contents else []
     finished: dict[str, bytes] = {}
+    warnings: list[str] = []
     for name in formats:
         copy = pf.load(io.StringIO(text))
         if name == "html":
@@ -90,11 +93,12 @@ def render_embedded(executed: Executed, meta: dict[str, Any], formats: Iterable[
             finished[name] = write_html(_dump(copy), [*shared, *depth], folder)
         elif name == "pdf":
             typst_blocks(copy)
-            finished[name] = write_pdf(_dump(copy), [*shared, *toc], folder)
+            finished[name], said = write_pdf(_dump(copy), [*shared, *toc], folder)
+            warnings += said
         else:
             docx_blocks(copy, folder, contents, meta.get("toc-title", "Contents"), renderer_line())
             finished[name] = write_docx(_dump(copy), shared, folder)
-    return finished
+    return finished, warnings
 
 
 def _dump(doc: Any) -> str:

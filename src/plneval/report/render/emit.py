@@ -33,7 +33,8 @@ _PIXELS_PER_INCH = 200
 def escape(text: object) -> str:
     """One line of plain text as markdown that shows exactly that text.
 
-    Line breaks become blanks (non-breaking ones stay); control characters and marks that change the writing direction are dropped.
+    Line breaks become blanks (non-breaking ones stay); control characters and marks that change the writing direction
+    are dropped.
     """
     plain = _BLANK.sub(" ", _CONTROL.sub("", str(text))).strip()
     return _ACTIVE.sub(lambda match: f"\\{match.group()}", plain)

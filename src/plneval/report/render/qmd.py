@@ -56,11 +56,14 @@ class Document:
         """The Python cells, in order."""
         return [block for block in self.blocks if isinstance(block, Cell)]
 
-    def locate(self, text: str) -> str:
-        """``file:line`` where a text first stands in the sources, or the file alone (it came from a cell)."""
+    def locate(self, text: str, start: str = "") -> str:
+        """``file:line`` where a text first stands in the sources, or the file alone (it came from a cell).
+
+        Only lines that begin with ``start`` are looked at.
+        """
         for path in self.sources:
             for number, line in enumerate(self.sources[path].splitlines(), start=1):
-                if text in line:
+                if text in line and line.startswith(start):
                     return f"{path}:{number}"
         return str(self.path)
 

@@ -78,17 +78,20 @@ def render(
     meta = document.meta | _titles(metadata or {})
     executed = execute(document, params or {})
     check_outputs(executed)
+    notes: list[str] = []
     with _folder(workdir, source.stem) as folder:
         if backend == "quarto":
             from plneval.report.render.quarto_cli import quarto_version, render_quarto
 
-            finished, version = render_quarto(executed, meta, list(targets), folder), quarto_version()
+            finished = render_quarto(executed, meta, list(targets), folder)
+            version = quarto_version()
         else:
             from plneval.report.render.embedded import render_embedded, renderer_version
 
-            finished, version = render_embedded(executed, meta, list(targets), folder), renderer_version()
+            finished, notes = render_embedded(executed, meta, list(targets), folder)
+            version = renderer_version()
     _write_all(targets, finished)
-    return RenderResult(backend, version, targets, cell_warnings(executed))
+    return RenderResult(backend, version, targets, [*cell_warnings(executed), *notes])
 
 
 def _backend(renderer: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -53,12 +54,32 @@ def fit(table: Any, room: float = 1.0) -> Fit:
     if sum(natural) <= page:
         return Fit(None, 1.0)
     scale = min(1.0, max(_SMALLEST, page / sum(least)))
-    across = page / scale
-    # Each column keeps its longest word; what is left goes to columns in proportion to what they lack.
-    spare = max(0.0, across - sum(least))
-    lack = [wanted - minimum for wanted, minimum in zip(natural, least, strict=True)]
-    widths = [minimum + spare * missing / (sum(lack) or 1.0) for minimum, missing in zip(least, lack, strict=True)]
+    widths = _shares(natural, least, page / scale)
     return Fit([width / sum(widths) for width in widths], scale)
+
+
+def _shares(natural: list[float], least: list[float], room: float) -> list[float]:
+    """Divide the width between columns: short ones get all they need, long texts share the rest and wrap."""
+    flexible = list(range(len(natural)))
+    left = room
+    while flexible:
+        content = [i for i in flexible if natural[i] <= left / len(flexible)]
+        if not content:
+            break
+        flexible = [i for i in flexible if i not in content]
+        left -= sum(natural[i] for i in content)
+    spare = left - sum(least[i] for i in flexible)
+    if spare < 0:
+        # Words too long for that: every column keeps its longest word, what is left goes by what each lacks.
+        flexible, spare = list(range(len(natural))), max(0.0, room - sum(least))
+        weights = [natural[i] - least[i] for i in flexible]
+    else:
+        # Square roots: a text four times as long gets twice the width and twice the lines.
+        weights = [math.sqrt(natural[i]) for i in flexible]
+    widths = list(natural)
+    for i, weight in zip(flexible, weights, strict=True):
+        widths[i] = least[i] + spare * weight / (sum(weights) or 1.0)
+    return widths
 
 
 def given_widths(table: Any) -> list[float] | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import panflute as pf
 
@@ -20,6 +22,9 @@ from plneval.report.render.tables import break_long_words, fit, set_widths
 from plneval.report.render.tabsets import plain_tabset
 from plneval.report.render.typst_markup import typst_block, typst_inline
 
+# Accessible PDF (ISO 14289-1): tagged, with alternative texts and without skipped heading levels, or it is not made.
+_STANDARD: Literal["ua-1"] = "ua-1"
+_NO_GLYPH = re.compile(r'the text `?"([^"]+)"`? could not be displayed with font')
 _TABLE_POINTS = 9.0
 _TURN_BELOW = 0.75
 # What a page on its side holds, relative to an upright one (29.7 - 4.8 cm against 21 - 4.8 cm).
@@ -43,11 +48,13 @@ def typst_blocks(doc: Any) -> None:
     doc.walk(_equation)
     doc.walk(_layout)
     doc.walk(_styled)
+    doc.walk(_image)
+    doc.walk(_formula)
     doc.walk(_literal_start)
 
 
-def write_pdf(json_text: str, arguments: list[str], folder: Path) -> bytes:
-    """The finished PDF.
+def write_pdf(json_text: str, arguments: list[str], folder: Path) -> tuple[bytes, list[str]]:
+    """The finished PDF, and what is imperfect about it.
 
     Parameters
     ----------
@@ -67,26 +74,46 @@ def write_pdf(json_text: str, arguments: list[str], folder: Path) -> bytes:
 
     template = (files("plneval.report.render") / "assets" / "page.typ").read_text(encoding="utf-8")
     (folder / "page.typ").write_text(template, encoding="utf-8")
-    options = [
-        "-f",
-        "json",
-        "-t",
-        "typst-citations",
-        "--standalone",
-        "--template=page.typ",
-        "--wrap=none",
-        "--syntax-highlighting=none",
-    ]
+    options = ["-f", "json", "-t", "typst-citations", "--standalone", "--template=page.typ"]
+    options += ["--wrap=none", "--syntax-highlighting=none"]
     for name, value in _theme_variables().items():
         options += ["--variable-json", f"{name}:{json.dumps(value)}"]
-    source = folder / "report.typ"
-    source.write_text(run_pandoc([*options, *arguments], json_text, folder), encoding="utf-8")
-    moment = datetime.datetime.fromtimestamp(source_date_epoch(), tz=datetime.UTC)
+    (folder / "report.typ").write_text(run_pandoc([*options, *arguments], json_text, folder), encoding="utf-8")
     try:
-        return bytes(typst.compile(str(source), root=str(folder), ignore_system_fonts=True, timestamp=moment))
+        return _set(folder, _STANDARD), []
     except typst.TypstError as error:
         words = str(error.diagnostic or error.message).replace(f"{folder}/", "").strip()
-        raise UserError(f"the PDF cannot be set: {words}") from None
+        absent = sorted(set(_NO_GLYPH.findall(words)))
+        if not absent or any(not _NO_GLYPH.search(line) for line in words.splitlines() if line.startswith("error")):
+            raise UserError(f"the PDF cannot be set: {words}") from None
+    # Only letters of a script that no font at hand has: the page is made with boxes in their place, and that is said.
+    warning = f"the PDF shows boxes for {' '.join(absent)}: no font at hand has them (so it is not PDF/UA)"
+    return _set(folder, None), [warning]
+
+
+def _set(folder: Path, standard: Literal["ua-1"] | None) -> bytes:
+    """Let typst set ``report.typ``."""
+    import typst
+
+    moment = datetime.datetime.fromtimestamp(source_date_epoch(), tz=datetime.UTC)
+    places = [str(_fallback_fonts(folder))]
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=places)
+    source = str(folder / "report.typ")
+    return bytes(typst.compile(source, root=str(folder), font_paths=fonts, timestamp=moment, pdf_standards=standard))
+
+
+def _fallback_fonts(folder: Path) -> Path:
+    """A folder with DejaVu, which matplotlib brings along, for letters and signs that typst's own fonts do not have.
+
+    Not matplotlib's whole folder: the last-resort font there has a box for every letter, and hides that one is missing.
+    """
+    place = folder / "fonts"
+    place.mkdir(exist_ok=True)
+    spec = find_spec("matplotlib")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        for font in Path(location).glob("mpl-data/fonts/ttf/DejaVuS*.ttf"):
+            shutil.copyfile(font, place / font.name)
+    return place
 
 
 def _theme_variables() -> dict[str, Any]:
@@ -144,6 +171,30 @@ def _styled(element: Any, _doc: Any) -> Any:
                 head, tail = typst_inline(f"#{function}["), typst_inline("]")
                 return [head, *element.content, tail]
     return None
+
+
+def _image(element: Any, _doc: Any) -> Any:
+    """Images with their alternative text, which pandoc 3.9 does not hand on to typst."""
+    if not isinstance(element, pf.Image):
+        return None
+    width = element.attributes.get("width", "auto")
+    options = f"alt: {_typst_text(pf.stringify(element))}"
+    options += f", width: {width}" if re.fullmatch(r"\d+(\.\d+)?(%|cm|mm|in|pt)", width) else ""
+    return typst_inline(f"#box(image({_typst_text(element.url)}, {options}))")
+
+
+def _formula(element: Any, _doc: Any) -> Any:
+    """Formulas with their TeX source as alternative text."""
+    if not isinstance(element, pf.Math):
+        return None
+    head = typst_inline(f"#[#set math.equation(alt: {_typst_text(' '.join(element.text.split()))});")
+    return [head, element, typst_inline("]")]
+
+
+def _typst_text(text: str) -> str:
+    """A text as a typst string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _literal_start(element: Any, _doc: Any) -> Any:
