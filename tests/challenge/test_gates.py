@@ -24,11 +24,11 @@ from evidence_by_hand import (
 
 from plneval.challenge.balance_gates import (
     attrition,
-    baseline_equivalence,
     composition,
     missing_outcomes,
     pre_trend,
 )
+from plneval.challenge.baseline_gate import baseline_equivalence
 from plneval.challenge.computation_gates import convergence, effect_scale, recomputation, recovery
 from plneval.challenge.design_gates import (
     clusters,

@@ -1,4 +1,4 @@
-"""Gates about who is compared: baseline, trends before joining, change of composition, missing outcomes, attrition."""
+"""Gates about who is compared: trends before joining, change of composition, missing outcomes, attrition."""
 
 from __future__ import annotations
 
@@ -9,124 +9,9 @@ import pandas as pd
 from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import CHOSEN, OWN_LIMIT, Authority, Gate, Result, stricter
 from plneval.challenge.limits import OWN
-from plneval.challenge.phrasing import counted, decimal, in_sentence, percent, points
+from plneval.challenge.phrasing import counted, decimal, percent, points
 from plneval.standards import load
 from plneval.standards.attrition import assess, limit
-from plneval.standards.baseline import BaselineCategory, category, differencing_is_adjustment
-
-
-def baseline_equivalence(evidence: Evidence) -> Gate:
-    """Whether members and comparison schools were alike before joining, by the largest of all baseline differences.
-
-    Up to 0.05 SD they were; above 0.25 they were not. Between the two it takes adjustment: difference-in-differences
-    is one for the outcome itself, where it correlates enough with its value before joining; without that the gate
-    fails. Differences in other characteristics of this size are a caution: What Works Clearinghouse asks for the
-    measure of the outcome's own domain. SDs of schools are smaller than SDs of pupils, so a gap counts for more there;
-    the limits stay the same.
-    """
-    standard = load("baseline_equivalence")
-    authority = Authority.of(standard)
-    rows = _counted_rows(evidence)
-    own = rows[rows["covariate"] == evidence.outcome]
-    if not len(own):
-        statement = (
-            "How alike member and comparison schools were before joining is not known: there is no value of "
-            "the outcome "
-            "from before."
-        )
-        because = "it is not known how alike its schools and the comparison schools were before joining"
-        return Gate("baseline_equivalence", "fail", None, standard.adjustment_up_to, authority, statement, because)
-    worst = rows.iloc[int(rows["hedges_g"].abs().to_numpy().argmax())]
-    adjusted = _is_adjusted(own)
-    published = _baseline_result(rows, evidence.outcome, adjusted)
-    size = abs(float(worst["hedges_g"]))
-    chosen = evidence.report.thresholds.baseline_max_g
-    result = published if chosen is None or size <= chosen else stricter(published, "fail")
-    governs = chosen is not None and (chosen < standard.adjustment_up_to or result != published)
-    threshold = min(chosen, standard.adjustment_up_to) if chosen is not None else standard.adjustment_up_to
-    difference = _difference_words(worst)
-    if size <= standard.satisfied_up_to + standard.tolerance:
-        verdict = f"Up to {standard.satisfied_up_to} counts as alike."
-    elif size > threshold + standard.tolerance:
-        verdict = f"Above {threshold:g} such a comparison is not accepted as fair."
-    elif result == "fail":
-        verdict = (
-            f"Between {standard.satisfied_up_to} and {standard.adjustment_up_to} the outcome's own difference "
-            "has to be "
-            f"adjusted for; comparing changes does so only where values before and after correlate by at least "
-            f"{load('did_adjustment').minimum_correlation}, which is not shown here."
-        )
-    else:
-        verdict = (
-            f"Differences up to {standard.adjustment_up_to} are accepted if they are adjusted for; comparing "
-            "changes does so "
-            "for the outcome itself."
-        )
-    both = (
-        f" The limit chosen for this study is {chosen:g}, the published one {standard.adjustment_up_to:g}."
-        if chosen
-        else ""
-    )
-    return Gate(
-        "baseline_equivalence",
-        result,
-        size,
-        threshold,
-        CHOSEN if governs else authority,
-        f"The largest difference before joining: {difference}. {verdict}{both}",
-        _baseline_because(difference, size, threshold, result),
-        published if chosen is not None else None,
-    )
-
-
-def _counted_rows(evidence: Evidence) -> pd.DataFrame:
-    """Baseline differences that count: all but those of outcomes that are declared not to."""
-    table = evidence.measures["baseline"]
-    out = [
-        name
-        for name, outcome in evidence.cohort.outcomes.items()
-        if not outcome.baseline_covariate and name != evidence.outcome
-    ]
-    return table[table["hedges_g"].notna() & ~table["covariate"].isin(out)].reset_index(drop=True)
-
-
-def _is_adjusted(own: pd.DataFrame) -> bool:
-    correlations = own["pre_post_correlation"]
-    return bool(
-        len(own)
-        and all(differencing_is_adjustment(True, None if pd.isna(value) else float(value)) for value in correlations)
-    )
-
-
-def _baseline_result(rows: pd.DataFrame, outcome: str, adjusted: bool) -> Result:
-    result: Result = "pass"
-    for covariate, difference in zip(rows["covariate"], rows["hedges_g"], strict=True):
-        found = category(float(difference))
-        if found is BaselineCategory.NOT_SATISFIED:
-            return "fail"
-        if found is BaselineCategory.ADJUSTMENT:
-            result = stricter(result, "fail" if covariate == outcome and not adjusted else "caution")
-    return result
-
-
-def _difference_words(row: pd.Series) -> str:
-    """The difference as a clause, such as ``member schools stood 0.93 school-level standard deviations above …``."""
-    difference = float(row["hedges_g"])
-    school_level = str(row["standardiser"]).lower().startswith("school")
-    unit = "school-level standard deviations" if school_level else "standard deviations"
-    side = "above" if difference >= 0 else "below"
-    label = in_sentence(str(row["label"]))
-    return f"member schools stood {decimal(abs(difference))} {unit} {side} the comparison schools in {label}"
-
-
-def _baseline_because(difference: str, size: float, threshold: float, result: Result) -> str:
-    if result == "pass":
-        return ""
-    if size > threshold:
-        return f"before joining, {difference}, and above {threshold:g} such a comparison is not accepted as fair"
-    if result == "fail":
-        return f"before joining, {difference}, and it is not shown that comparing changes makes up for that"
-    return f"before joining, {difference}"
 
 
 def pre_trend(evidence: Evidence) -> Gate:

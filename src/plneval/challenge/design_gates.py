@@ -129,7 +129,7 @@ def clusters(evidence: Evidence) -> Gate:
             "it is not known on how many independent units the interval rests",
         )
     smaller = min(treated, comparison)
-    units = f"{counted(treated, unit)} of members and {counted(comparison, 'unit')} for comparison"
+    units = f"{counted(treated, unit)} of members and {counted(comparison, 'school')} for comparison"
     counts = f"The interval rests on {units}."
     method = "" if evidence.headline is None else str(evidence.headline["vcov"])
     schools = min(len(evidence.members), len(evidence.comparison))
@@ -228,12 +228,18 @@ def membership_timing(evidence: Evidence) -> Gate:
     censored = int((evidence.schools["status"] == "left_censored").sum())
     known = len(members) + censored
     share_censored = censored / known if known else 1.0
-    statement = (
-        f"For {percent(uncertain)} of the member schools the entry year is declared or uncertain, not observed. "
-        f"{counted(censored, 'school')} ({percent(share_censored)} of the schools that were ever seen as "
-        "members) had joined "
+    observed = (
+        "The year of joining was observed for every member school."
+        if uncertain == 0
+        else f"For {percent(uncertain)} of the member schools the year of joining is declared or uncertain."
+    )
+    before = (
+        "None had joined before the first outcome year."
+        if censored == 0
+        else f"{counted(censored, 'school')} ({percent(share_censored)} of all ever seen as members) had joined "
         "before the first outcome year and could not be used."
     )
+    statement = f"{observed} {before}"
     reasons = []
     if uncertain > OWN.uncertain_entry:
         reasons.append(f"for {percent(uncertain)} of the member schools the year of joining is not observed")
@@ -265,11 +271,14 @@ def leavers(evidence: Evidence) -> Gate:
             "There is no member school.",
             "there is no member school",
         )
+    if share == 0:
+        statement = f"No member school (of {len(members)}) left before the end of its third year."
+        return Gate("leavers", "pass", share, OWN.early_leavers, OWN_LIMIT, statement)
     statement = (
-        f"{int(early.sum())} of {counted(len(members), 'member school')} ({percent(share)}) left before the "
-        "end of their third "
-        "year. They count as members all the same, so the effect on schools that stayed may be larger than "
-        "the headline."
+        f"{int(early.sum())} of {counted(len(members), 'member school')} ({percent(share)}) left before the end "
+        "of their "
+        "third year. They count as members all the same, so the effect on schools that stayed may be larger than the "
+        "headline."
     )
     if share > OWN.early_leavers:
         return Gate(

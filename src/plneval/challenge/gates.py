@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from plneval.challenge import balance_gates, computation_gates, design_gates
+from plneval.challenge.baseline_gate import baseline_equivalence
 from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import Gate
 
 FORM = (
     design_gates.follow_up,
-    balance_gates.baseline_equivalence,
+    baseline_equivalence,
     balance_gates.pre_trend,
     design_gates.comparison_coverage,
     design_gates.clusters,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from plneval.config.report import Disclosure
 
@@ -79,24 +80,15 @@ def suppressed(
     withheld = frozenset(also)
     small = [cell for cell, count in counts.items() if is_small(count, rule) or (cell in withheld and count > 0)]
     hidden = set(small)
-    unsure = [cell for cell in small if cell in beside]
-    while unsure:
-        cell = unsure[0]
-        group = _connected(cell, hidden, beside)
-        if _protected(cell, group, counts, hidden, beside, rule):
-            unsure.pop(0)
-            continue
-        candidates = _visible_neighbours([cell], counts, hidden, beside) or _visible_neighbours(
-            group, counts, hidden, beside
-        )
-        # With no visible count left beside it every sum around the cell has only hidden cells and zeros, and the
-        # only way to be unprotected then is a chain of equal cells that ends in a zero: nothing is gained by more.
-        if not candidates:
-            unsure.pop(0)
-            continue
-        hidden.add(min(candidates, key=lambda other: (counts[other], position[other])))
-        # What was safe before stays safe: hiding more only widens what a reader must allow for.
-    return hidden
+    at_risk = [cell for cell in small if cell in beside]
+    for cell in at_risk:
+        while not _protected(cell, counts, hidden, beside, rule):
+            candidates = _visible_neighbours(_connected(cell, hidden, beside), counts, hidden, beside)
+            # Without a visible count above zero beside it, only zeros are left to subtract.
+            if not candidates:
+                break
+            hidden.add(min(candidates, key=lambda other: (counts[other], position[other])))
+    return _without_needless(hidden, set(small), at_risk, counts, beside, rule)
 
 
 def rounded(
@@ -127,6 +119,25 @@ def _connected(cell: Cell, hidden: Collection[Cell], beside: Mapping[Cell, Seque
     return list(found)
 
 
+def _without_needless(
+    hidden: set[Cell],
+    small: set[Cell],
+    at_risk: Sequence[Cell],
+    counts: Mapping[Cell, int],
+    beside: Mapping[Cell, Sequence[Identity]],
+    rule: Disclosure,
+) -> set[Cell]:
+    """The hidden cells without those whose showing leaves every small count as protected as before."""
+    safe = [cell for cell in at_risk if _protected(cell, counts, hidden, beside, rule)]
+    position = {cell: place for place, cell in enumerate(counts)}
+    for cell in sorted(hidden - small, key=lambda other: (-counts[other], position[other])):
+        tied = set(_connected(cell, hidden, beside))
+        fewer = hidden - {cell}
+        if all(_protected(other, counts, fewer, beside, rule) for other in safe if other in tied):
+            hidden = fewer
+    return hidden
+
+
 def _visible_neighbours(
     cells: Iterable[Cell],
     counts: Mapping[Cell, int],
@@ -144,7 +155,6 @@ def _visible_neighbours(
 
 def _protected(
     cell: Cell,
-    group: Sequence[Cell],
     counts: Mapping[Cell, int],
     hidden: Collection[Cell],
     beside: Mapping[Cell, Sequence[Identity]],
@@ -155,10 +165,23 @@ def _protected(
     The range is found by two linear programmes: the hidden cells are unknowns of at least 1 (a zero would be shown),
     the identities are equations.
     """
-    low, high = _range(cell, group, counts, hidden, beside)
+    low, high = _range(cell, _connected(cell, hidden, beside), counts, hidden, beside)
     if not is_small(counts[cell], rule):
         return high - low >= rule.minimum_count - 2 - 1e-6
-    return low <= 1 + 1e-6 and high >= rule.minimum_count - 1 - 1e-6
+    return low <= _least(cell, counts, beside) + 1e-6 and high >= rule.minimum_count - 1 - 1e-6
+
+
+def _least(cell: Cell, counts: Mapping[Cell, int], beside: Mapping[Cell, Sequence[Identity]]) -> int:
+    """The least that a hidden count can be: 1, or the sum of the least that its parts above zero can be."""
+    return max(
+        1,
+        *(
+            sum(_least(part, counts, beside) for part in identity.parts if counts[part] > 0)
+            for identity in beside.get(cell, ())
+            if identity.total == cell
+        ),
+        1,
+    )
 
 
 def _range(
@@ -169,30 +192,47 @@ def _range(
     beside: Mapping[Cell, Sequence[Identity]],
 ) -> tuple[float, float]:
     """Smallest and largest value of a hidden cell that fits all visible counts."""
-    import numpy as np
-    from scipy.optimize import linprog
-
-    column = {other: place for place, other in enumerate(group)}
-    rows, right = [], []
+    equations = []
     for identity in dict.fromkeys(identity for other in group for identity in beside.get(other, ())):
-        row = [0.0] * len(group)
+        signs: dict[Cell, int] = {}
         constant = 0
         for other, sign in ((identity.total, 1), *((part, -1) for part in identity.parts)):
             if other in hidden:
-                row[column[other]] += sign
+                signs[other] = signs.get(other, 0) + sign
             else:
                 constant -= sign * counts[other]
-        rows.append(row)
-        right.append(float(constant))
+        equations.append((signs, constant))
+    if len(equations) == 1:
+        return _range_in_one_sum(cell, *equations[0])
+    return _range_by_programme(cell, group, equations)
+
+
+def _range_in_one_sum(cell: Cell, signs: Mapping[Cell, int], constant: int) -> tuple[float, float]:
+    """The range where all hidden cells stand in one sum, ``Σ sign · x = constant`` with every x at least 1."""
+    others = [sign for other, sign in signs.items() if other != cell]
+    # sign · x = constant - Σ others; the others can be as large as they like in the direction of their own sign.
+    least, most = -inf if -1 in others else sum(others), inf if 1 in others else sum(others)
+    ends = sorted(signs[cell] * (constant - end) for end in (least, most))
+    return max(1.0, ends[0]), float(ends[1])
+
+
+def _range_by_programme(
+    cell: Cell, group: Sequence[Cell], equations: Sequence[tuple[Mapping[Cell, int], int]]
+) -> tuple[float, float]:
+    """The range where hidden cells are tied through several sums."""
+    import numpy as np
+    from scipy.optimize import linprog
+
+    matrix = np.array([[float(signs.get(other, 0)) for other in group] for signs, _ in equations])
+    right = np.array([float(constant) for _, constant in equations])
     ends = []
     for direction in (1.0, -1.0):
-        objective = np.zeros(len(group))
-        objective[column[cell]] = direction
-        solution = linprog(objective, A_eq=np.array(rows), b_eq=np.array(right), bounds=(1, None), method="highs")
+        objective = np.array([direction if other == cell else 0.0 for other in group])
+        solution = linprog(objective, A_eq=matrix, b_eq=right, bounds=(1, None), method="highs")
         if solution.status == 3:
-            ends.append(float("inf"))
+            ends.append(direction * -inf)
         elif solution.status == 0:
-            ends.append(float(solution.x[column[cell]]))
+            ends.append(direction * float(solution.fun))
         else:
             raise ArithmeticError(f"the range of a suppressed count could not be worked out: {solution.message}")
     return ends[0], ends[1]
