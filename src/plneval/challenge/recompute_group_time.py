@@ -1,0 +1,189 @@
+"""Group-time effects again: least squares of long differences, cell by cell, by statsmodels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plneval.challenge.recompute import Recomputed
+from plneval.config.cohort import Cohort
+from plneval.config.models import GroupTime
+from plneval.standards import load
+
+Array = npt.NDArray[np.float64]
+TRIMMED = 0.01
+"""Propensities are kept within 0.01 and 0.99, the convention of the estimator that is checked."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Long differences of one cell: a row for each school with columns difference, treated, weight, cluster."""
+
+    group: int
+    year: int
+    rows: pd.DataFrame
+    covariates: Array
+
+
+def group_time_again(cohort: Cohort, spec: GroupTime, panel: Path) -> list[Recomputed]:
+    """Every cell and the effect from the third year on.
+
+    Without covariates a cell is the difference of two weighted means of long differences, and the headline the constant
+    of a regression of the treated schools' long differences less their cell's comparison mean, all cells stacked; the
+    standard error is the joint sandwich of that constant and of the comparison means, by ``cluster``. With covariates,
+    outcome regression and propensity models are fitted by statsmodels; standard errors are then not computed again.
+    """
+    wide = _long_differences(cohort, spec, panel)
+    by = f"statsmodels {version('statsmodels')}, long differences"
+    found: list[Recomputed] = []
+    effects: dict[tuple[int, int], float] = {}
+    for cell in wide:
+        value, se = _cell_effect(cell, spec)
+        if value is None:
+            continue
+        effects[cell.group, cell.year] = value
+        found.append(Recomputed("att_group_time", f"g{cell.group}:t{cell.year}", value, se, by))
+    third = load("follow_up").headline_from_event_time
+    late = [cell for cell in wide if cell.year - cell.group >= third and (cell.group, cell.year) in effects]
+    if late:
+        value, se = _headline(late, effects, with_covariates=bool(spec.covariates))
+        found.append(Recomputed("att_third_year_on", "", value, se, by))
+    return found
+
+
+def _long_differences(cohort: Cohort, spec: GroupTime, panel: Path) -> list[_Cell]:
+    """All cells: outcome of a year less that of the last observed year before joining, for schools that have both."""
+    table = pd.read_parquet(panel / "panel_school.parquet")
+    column = "score" if cohort.outcomes[spec.outcome].standardise == "none" else "z"
+    rows = table[(table["outcome"] == spec.outcome) & (table["subgroup"] == spec.subgroup) & table[column].notna()]
+    rows = rows.astype({"year": "int64", "school": "int64"})
+    if cohort.design.weight == "pupils":
+        size = rows.groupby("school")["n"].mean().astype("float64")
+    else:
+        size = pd.Series(1.0, index=rows["school"].unique())
+    outcome = rows.pivot(index="school", columns="year", values=column).astype("float64")
+    fixed = rows.drop_duplicates("school").set_index("school").loc[outcome.index]
+    entry = fixed["entry_year"].astype("float64")
+    years = [int(str(year)) for year in outcome.columns]
+    cells: list[_Cell] = []
+    for group in sorted(entry.dropna().unique().astype(int)):
+        before = [year for year in years if year + spec.anticipation < group]
+        for year in years if before else []:
+            base = before[-1]
+            if year == base:
+                continue
+            allowed = entry.isna()
+            if spec.comparison == "not_yet":
+                allowed |= (entry > max(year, base) + spec.anticipation) & (entry != group)
+            frame = pd.DataFrame(
+                {
+                    "difference": outcome[year] - outcome[base],
+                    "treated": (entry == group).astype(float),
+                    "weight": size.reindex(outcome.index),
+                    "cluster": fixed["cluster"].astype("int64"),
+                }
+            )[(entry == group) | allowed]
+            covariates = _covariates(rows, spec, base).reindex(frame.index)
+            complete = frame["difference"].notna() & (frame["weight"] > 0) & covariates.notna().all(axis=1)
+            frame, covariates = frame[complete], covariates[complete]
+            if frame["treated"].nunique() == 2:
+                cells.append(_Cell(int(group), int(year), frame, covariates.to_numpy(dtype=np.float64)))
+    return cells
+
+
+def _covariates(rows: pd.DataFrame, spec: GroupTime, base: int) -> pd.DataFrame:
+    at_base = rows[rows["year"] == base].set_index("school")
+    columns: dict[str, pd.Series] = {}
+    for name in spec.covariates:
+        values = at_base[name]
+        if pd.api.types.is_numeric_dtype(values):
+            columns[name] = values.astype("float64")
+            continue
+        levels = sorted(rows[name].dropna().unique())
+        for level in levels[1:]:
+            columns[f"{name}={level}"] = (values == level).astype("float64").where(values.notna())
+    return pd.DataFrame(columns, index=at_base.index)
+
+
+def _cell_effect(cell: _Cell, spec: GroupTime) -> tuple[float | None, float | None]:
+    return (_adjusted(cell, spec), None) if spec.covariates else _stacked([cell])
+
+
+def _adjusted(cell: _Cell, spec: GroupTime) -> float | None:
+    """Effect of a cell given covariates: outcome regression, weighting, or both (Sant'Anna and Zhao 2020)."""
+    import statsmodels.api as sm
+
+    rows = cell.rows
+    x = sm.add_constant(cell.covariates, has_constant="add")
+    y, weight = rows["difference"].to_numpy(), rows["weight"].to_numpy()
+    treated = rows["treated"].to_numpy() == 1
+    if np.linalg.matrix_rank(x[~treated]) < x.shape[1]:
+        return None
+    expected = np.zeros(len(y))
+    if spec.method in ("or", "dr"):
+        fit = sm.WLS(y[~treated], x[~treated], weights=weight[~treated]).fit()
+        expected = x @ fit.params
+    residual = y - expected
+    of_treated = np.average(residual[treated], weights=weight[treated])
+    if spec.method == "or":
+        return float(of_treated)
+    try:
+        propensity = sm.GLM(treated.astype(float), x, family=sm.families.Binomial(), freq_weights=weight).fit(tol=1e-12)
+    except sm.tools.sm_exceptions.PerfectSeparationError:
+        return None
+    p = np.clip(propensity.fittedvalues, TRIMMED, 1 - TRIMMED)[~treated]
+    odds = weight[~treated] * p / (1 - p)
+    share = odds.sum() if spec.method == "ipw" else weight[treated].sum()
+    return float(of_treated - np.sum(odds * residual[~treated]) / share)
+
+
+def _headline(
+    cells: list[_Cell], effects: dict[tuple[int, int], float], *, with_covariates: bool
+) -> tuple[float, float | None]:
+    """Mean of the cells weighted by their treated schools' weight, and its standard error."""
+    if with_covariates:
+        mass = [cell.rows.loc[cell.rows["treated"] == 1, "weight"].sum() for cell in cells]
+        return float(np.average([effects[cell.group, cell.year] for cell in cells], weights=mass)), None
+    return _stacked(cells)
+
+
+def _stacked(cells: list[_Cell]) -> tuple[float, float | None]:
+    r"""One regression over all cells: a constant for the treated rows, and a constant for each cell's comparison rows.
+
+    The treated rows have their comparison means taken off, so their constant is the weighted mean of the cells'
+    effects; it depends on the comparison means with weights minus the cells' shares of the treated. Its variance is
+    c'Vc, where c = (1, -shares) and V is the sandwich by cluster, each cluster's score times the root of its arm's
+    G/(G-1) where either arm has fewer than 40 clusters.
+    """
+    import statsmodels.api as sm
+    from statsmodels.stats.sandwich_covariance import S_crosssection
+
+    parts, masses = [], []
+    for position, cell in enumerate(cells):
+        comparison = cell.rows[cell.rows["treated"] == 0].assign(column=position + 1)
+        treated = cell.rows[cell.rows["treated"] == 1].assign(column=0)
+        treated["difference"] -= np.average(comparison["difference"], weights=comparison["weight"])
+        masses.append(float(treated["weight"].sum()))
+        parts += [treated, comparison]
+    rows = pd.concat(parts)
+    design = np.eye(len(cells) + 1)[rows["column"].to_numpy(dtype=np.int64)]
+    weight = rows["weight"].to_numpy(dtype=np.float64)
+    fit = sm.WLS(rows["difference"].to_numpy(), design, weights=weight).fit()
+    of_treated = rows["cluster"].isin(set(rows.loc[rows["column"] == 0, "cluster"])).to_numpy()
+    counts = [int(rows.loc[arm, "cluster"].nunique()) for arm in (of_treated, ~of_treated)]
+    if min(counts) < 2:
+        return float(fit.params[0]), None
+    small = min(counts) < load("cluster_rules").small_sample_below
+    factors = [count / (count - 1) if small else 1.0 for count in counts]
+    scores = design * (weight * fit.resid * np.sqrt(np.where(of_treated, factors[0], factors[1])))[:, None]
+    bread = np.asarray(fit.normalized_cov_params)
+    codes = np.unique(rows["cluster"].to_numpy(dtype=np.int64), return_inverse=True)[1]
+    covariance = bread @ S_crosssection(scores, codes) @ bread
+    contrast = np.concatenate([[1.0], -np.array(masses) / sum(masses)])
+    return float(fit.params[0]), math.sqrt(float(contrast @ covariance @ contrast))

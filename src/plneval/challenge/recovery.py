@@ -1,0 +1,103 @@
+"""Simulated studies: estimates held against the effects that were planted."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from plneval.artifacts import read_json
+from plneval.errors import UserError
+
+COLUMNS: Final = {
+    "model": "str",
+    "estimand": "str",
+    "event_time": "Int64",
+    "estimate": "float64",
+    "se": "float64",
+    "truth": "float64",
+    "z": "float64",
+    "covered": "boolean",
+}
+HEADLINES: Final = {"att_third_year_on": "effect", "att_third_year_on_equal": "equal_event_times"}
+"""Estimands → keys of ``truth.json`` under ``headline``."""
+BY_EVENT_TIME: Final = "callaway_santanna"
+"""The estimator whose event times are those of the truth; the two-way event study pools its ends."""
+
+
+def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
+    """Compare the third-year-on effects of all models, and group-time effects by event time, with the planted ones.
+
+    Planted effects are averages over treated pupils in standard deviations of never- and not-yet-treated pupils of the
+    same year and grade, the scale of ``z``. Growth models have one fixed scale (``z_fixed``): there the comparison is
+    exact only as far as SDs do not change over years.
+
+    Parameters
+    ----------
+    truth : ``truth.json`` of a simulated study (``docs/simulate.md``); None for a real study.
+    records : records of all models.
+
+    Returns
+    -------
+    DataFrame
+        Columns of :data:`COLUMNS`: ``z`` = (estimate - truth)/se; ``covered``: whether the interval holds the truth;
+        both missing without a standard error. No rows for a real study.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or does not hold planted effects.
+    """
+    if truth is None:
+        return _table([])
+    if not truth.exists():
+        raise UserError(f"{truth}: the file of planted effects is not there; run `plneval simulate` again.")
+    planted = read_json(truth)
+    if not isinstance(planted, dict) or "headline" not in planted or "effects" not in planted:
+        raise UserError(f"{truth}: no planted effects found (keys 'headline' and 'effects').")
+    rows = []
+    for record in records.to_dict("records"):
+        value = planted_effect(planted, record)
+        if value is not None and pd.notna(record["estimate"]):
+            rows.append(_compared(record, value))
+    return _table(rows)
+
+
+def planted_effect(planted: dict[str, Any], record: dict[Any, Any]) -> float | None:
+    """The planted effect that a record estimates; None where there is none."""
+    outcome, subgroup, estimand = record["outcome"], record["subgroup"], record["estimand"]
+    if estimand in HEADLINES:
+        headline = planted["headline"].get(outcome)
+        if headline is not None and subgroup != "all":
+            headline = headline.get("subgroups", {}).get(subgroup)
+        return None if headline is None else _number(headline.get(HEADLINES[estimand]))
+    if estimand == "att_event_time" and record["estimator"] == BY_EVENT_TIME and subgroup == "all":
+        by_event_time = planted["effects"].get("event_time", {}).get(outcome, {})
+        return _number(by_event_time.get(str(record["event_time"]), {}).get("all"))
+    return None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _compared(record: dict[Any, Any], truth: float) -> dict[str, Any]:
+    estimate, se = float(record["estimate"]), record["se"]
+    known = pd.notna(se) and float(se) > 0
+    bounded = pd.notna(record["ci_low"]) and pd.notna(record["ci_high"])
+    return {
+        "model": record["model"],
+        "estimand": record["estimand"],
+        "event_time": record["event_time"],
+        "estimate": estimate,
+        "se": se,
+        "truth": truth,
+        "z": (estimate - truth) / float(se) if known else None,
+        "covered": bool(record["ci_low"] <= truth <= record["ci_high"]) if bounded else None,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()})
