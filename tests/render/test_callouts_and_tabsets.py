@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,23 @@ def test_tabs_hold_all_their_content_and_need_no_script(tmp_path: Path) -> None:
     # Nothing is hidden in the page itself; the script hides, and print styles show again what it hid.
     assert "hidden" not in "".join(tabs)
     assert re.search(r"@media print.*\.tab\[hidden\] \{ display: block !important; \}", page, re.DOTALL)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_first_tab_and_the_other_when_it_is_chosen(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no browser is installed")
+    look = "Array.from(document.querySelectorAll('.panel-tabset > .tab')).map(tab => tab.offsetHeight > 20).join()"
+    script = (
+        f"<script>var before = {look}; document.querySelectorAll('[role=tab]')[1].click();"
+        f"document.title = 'seen ' + before + ' then ' + {look};</script></body>"
+    )
+    path = tmp_path / "page.html"
+    path.write_text(html_of(write_source(tmp_path, TABS)).replace("</body>", script), encoding="utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "<title>seen true,false then false,true</title>" in shown
 
 
 def test_tab_titles_are_neither_numbered_nor_listed(tmp_path: Path) -> None:
