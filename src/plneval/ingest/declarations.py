@@ -55,8 +55,11 @@ def _source_problems(cohort: Cohort, table: str, source: Source) -> Iterator[Pro
     given = _given_columns(source)
     for column in contract.columns:
         if column.required and column.name not in given and column.name != "year":
-            of_level = f" of a study with level '{cohort.study.level}'" if table == "outcomes" else ""
-            yield (), f"the table '{table}'{of_level} needs '{column.name}'; map it under columns."
+            # Whom an outcome belongs to depends on the level of the study.
+            why = (
+                f" (study.level is '{cohort.study.level}')" if table == "outcomes" and column.name != "outcome" else ""
+            )
+            yield (), f"the table '{table}' needs '{column.name}'{why}; map it under columns."
     if table == "outcomes":
         yield from _outcome_problems(cohort, source, given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ import pandas as pd
 from plneval.config.sources import Source
 from plneval.errors import UserError, did_you_mean
 from plneval.ingest.raw import RawTable, text_frame, tidy_name, wanted_positions
+
+COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+"""The stream in which a compound file carries a workbook (.xlsx) that a password protects."""
 
 
 def read_excel(path: Path, name: str, source: Source, wanted: Collection[str]) -> RawTable:
@@ -58,16 +63,19 @@ def _grid(path: Path, name: str, wanted: str | int | None) -> tuple[str, list[li
     """Name and cells of the chosen sheet, from its cell A1."""
     import python_calamine as calamine
 
+    protected = UserError(f"{name}: the workbook is protected by a password; save it without one.")
+    data = path.read_bytes()
+    if data.startswith(COMPOUND_FILE) and ENCRYPTED_PACKAGE in data:
+        raise protected
     try:
-        with path.open("rb") as stream:
-            workbook = calamine.CalamineWorkbook.from_filelike(stream)
-            names = workbook.sheet_names
-            sheet = _sheet_name(names, wanted, name)
-            return sheet, workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+        # By content, not by name: an .xlsx file that is called .xls is read all the same.
+        workbook = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        sheet = _sheet_name(workbook.sheet_names, wanted, name)
+        return sheet, workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
     except UserError:
         raise
     except calamine.PasswordError:
-        raise UserError(f"{name}: the workbook is protected by a password; save it without one.") from None
+        raise protected from None
     # The library panics (a BaseException of its own making) on some damaged files.
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):

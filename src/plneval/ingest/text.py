@@ -185,7 +185,8 @@ def _parse(
     # The first row is the header itself.
     cells = table.loc[body].reset_index(drop=True)
     named = {header[i]: cells[str(i)] for i in keep}
-    short = [number for number, content in bad if content.strip() and number > 1]
+    # Delimiters, quotation marks and blanks alone are no row, however many they are.
+    short = [number for number, content in bad if content.strip(f'{delimiter}" \t\n') and number > 1]
     return text_frame(named, len(cells)), numbers[body], short
 
 
