@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
@@ -19,8 +20,10 @@ from plneval.did.errors import DidError
 if TYPE_CHECKING:
     from plneval.did.att_gt import GroupTimeEffects
 
-# Reciprocal condition number (scaled to a unit diagonal) below which a covariance matrix is called singular.
+# Ratio of the least to the largest eigenvalue (of the correlations) below which a covariance matrix is called singular.
 SINGULAR = 1e-10
+# Numbers held at once by the bootstrap; bounds its memory.
+CHUNK = 4_000_000
 POWER_ASKED = 0.8
 
 
@@ -87,7 +90,7 @@ def pretest(
     DidError
         No effect before entry, or a covariance matrix that is singular: as many effects as clusters, or more.
     """
-    from scipy.stats import chi2
+    from scipy.stats import chi2, ncx2
 
     if draws < 99:
         raise DidError(f"draws is {draws}; the bootstrap needs 99 or more")
@@ -101,52 +104,40 @@ def pretest(
     pieces = effects.contributions[:, before]
     by_cluster = effects.by_cluster(pieces)
     covariance = by_cluster.T @ by_cluster
-    if _reciprocal_condition(covariance) < SINGULAR:
+    if not _usable(covariance[None])[0]:
         raise DidError(
             f"the covariance of the {len(before)} effects before entry, estimated from {effects.n_clusters} clusters, "
             "is singular: there are too few clusters for a joint test; see the single effects and their band"
         )
     statistic = float(effects.att[before] @ np.linalg.solve(covariance, effects.att[before]))
     slope = (times - base)[before]
-    inverse = np.linalg.inv(covariance)
+    unit = float(slope @ np.linalg.solve(covariance, slope))
+    drawn = np.empty((0, 3))
     if bootstrap:
-        null, errors, inverses = _bootstrap(effects, pieces, draws, seed)
-        p = float((1 + np.sum(null >= statistic)) / (1 + len(null)))
-        bound = float(np.quantile(null, 1 - level, method="inverted_cdf"))
+        drawn = _bootstrap(effects, pieces, slope, draws, seed)
+        p = float((1 + np.sum(drawn[:, 0] >= statistic)) / (1 + len(drawn)))
+        bound = float(np.quantile(drawn[:, 0], 1 - level, method="inverted_cdf"))
     else:
-        null, errors, inverses = np.empty(0), np.empty((0, len(before))), np.empty((0, len(before), len(before)))
         p = float(chi2.sf(statistic, len(before)))
         bound = float(chi2.ppf(1 - level, len(before)))
 
     def power(gradient: float) -> float:
-        if not bootstrap:
-            return _chi_squared_power(bound, len(before), gradient**2 * float(slope @ inverse @ slope))
-        shifted = errors + gradient * slope
-        return float(np.mean(np.einsum("di,dij,dj->d", shifted, inverses, shifted) > bound))
+        if bootstrap:
+            return float(np.mean(drawn @ np.array([1.0, gradient, gradient**2]) > bound))
+        return float(ncx2.sf(bound, len(before), gradient**2 * unit))
 
     return PreTest(
         statistic=statistic,
         df=len(before),
         p=p,
         bootstrap=bootstrap,
-        draws=len(null),
+        draws=len(drawn),
         level=level,
         trend=trend,
         power=None if trend is None else power(trend),
-        detectable_trend=_detectable(power, float(slope @ inverse @ slope)),
+        detectable_trend=_detectable(power, unit),
         n_clusters=effects.n_clusters,
     )
-
-
-def _reciprocal_condition(covariance: Floats) -> float:
-    scale = np.sqrt(np.diag(covariance))
-    return float(1 / np.linalg.cond(covariance / np.outer(scale, scale), 1))
-
-
-def _chi_squared_power(bound: float, df: int, noncentrality: float) -> float:
-    from scipy.stats import ncx2
-
-    return float(ncx2.sf(bound, df, noncentrality))
 
 
 def _detectable(power: Callable[[float], float], unit: float) -> float:
@@ -162,8 +153,8 @@ def _detectable(power: Callable[[float], float], unit: float) -> float:
     return float(high)
 
 
-def _bootstrap(effects: GroupTimeEffects, pieces: Floats, draws: int, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Wald statistics under the null, the errors behind them, and the inverses of their covariance matrices.
+def _bootstrap(effects: GroupTimeEffects, pieces: Floats, slope: Floats, draws: int, seed: int) -> Floats:
+    """Draws of the Wald statistic under a trend γ as a polynomial in γ: (draws, 3), for γ⁰, γ¹ and γ².
 
     A draw gives every cluster a random sign, adds the contributions up, and takes each group's mean out of them again,
     as estimating the effects from such data would: without that step the covariance would be the same in every draw.
@@ -175,25 +166,50 @@ def _bootstrap(effects: GroupTimeEffects, pieces: Floats, draws: int, seed: int)
     share = np.zeros((n_clusters, n_groups))
     np.add.at(share, (of_pieces.cluster, of_pieces.group), of_pieces.mass / size[of_pieces.group])
     by_cluster = effects.by_cluster(pieces)
-    by_group = np.zeros((n_groups, n_clusters, q))
-    np.add.at(by_group, (of_pieces.group, of_pieces.cluster), pieces)
+    by_group = np.zeros((n_clusters, n_groups, q))
+    np.add.at(by_group, (of_pieces.cluster, of_pieces.group), pieces)
+    shared = share[:, :, None] * by_cluster[:, None, :]
+    overlap = share.T @ share
     random = np.random.default_rng(seed)
-    statistics, errors, inverses = [], [], []
-    for _ in range(draws):
-        signs = 2.0 * random.integers(0, 2, size=n_clusters) - 1.0
-        moved = np.einsum("c,gcq->gq", signs, by_group)
-        drawn = signs[:, None] * by_cluster - share @ moved
-        covariance = drawn.T @ drawn
-        if not np.all(np.diag(covariance) > 0) or _reciprocal_condition(covariance) < SINGULAR:
-            continue
-        inverted = np.linalg.inv(covariance)
+    found = []
+    step = max(1, CHUNK // (n_clusters + n_groups * q + q * q))
+    for start in range(0, draws, step):
+        signs = 2.0 * random.integers(0, 2, size=(min(step, draws - start), n_clusters)) - 1.0
+        # With s the signs, φ a cluster's contributions, M_g the signed sum of group g, a_cg a cluster's share of it:
+        # Σ_c (s φ_c − Σ_g a_cg M_g)(…)' = Σ φφ' − Σ_g (Σ_c s a_cg φ_c) M_g' − its transpose
+        #                                 + Σ_gh (Σ_c a_cg a_ch) M_g M_h'.
+        moved = (signs @ by_group.reshape(n_clusters, -1)).reshape(-1, n_groups, q)
+        crossed = (signs @ shared.reshape(n_clusters, -1)).reshape(-1, n_groups, q)
+        product = np.swapaxes(crossed, 1, 2) @ moved
+        covariance = by_cluster.T @ by_cluster - product - np.swapaxes(product, 1, 2)
+        covariance = covariance + np.swapaxes(moved, 1, 2) @ (overlap @ moved)
         error = signs @ by_cluster
-        statistics.append(float(error @ inverted @ error))
-        errors.append(error)
-        inverses.append(inverted)
-    if len(statistics) < draws / 2:
-        raise DidError(
-            f"in {draws - len(statistics)} of {draws} bootstrap draws the covariance of the {q} effects before entry "
-            f"is singular: {n_clusters} clusters are too few for a joint test"
+        usable = _usable(covariance)
+        solved = np.linalg.solve(
+            covariance[usable], np.stack([error[usable], np.broadcast_to(slope, (usable.sum(), q))], 2)
         )
-    return np.array(statistics), np.array(errors), np.array(inverses)
+        of_error, of_slope = solved[:, :, 0], solved[:, :, 1]
+        found.append(
+            np.stack(
+                [np.sum(error[usable] * of_error, 1), 2 * of_error @ slope, of_slope @ slope],
+                axis=1,
+            )
+        )
+    drawn = np.concatenate(found)
+    if len(drawn) < draws / 2:
+        raise DidError(
+            f"in {draws - len(drawn)} of {draws} bootstrap draws the covariance of the {q} effects before entry is "
+            f"singular: {n_clusters} clusters are too few for a joint test"
+        )
+    return drawn
+
+
+def _usable(covariance: Floats) -> NDArray[np.bool_]:
+    """Which of (D, q, q) covariance matrices can be inverted."""
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    scale = np.sqrt(np.where(variance > 0, variance, np.nan))
+    scaled = covariance / (scale[:, :, None] * scale[:, None, :])
+    usable = np.isfinite(scaled).all(axis=(1, 2))
+    values = np.linalg.eigvalsh(scaled[usable])
+    usable[usable] = values[:, 0] > SINGULAR * values[:, -1]
+    return np.asarray(usable)
