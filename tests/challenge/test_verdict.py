@@ -172,7 +172,7 @@ def test_chicago_reads_as_a_refusal_that_names_the_baseline_difference() -> None
     assert found["sentence"] == (
         "This study cannot say whether the Independent School Principals network made a difference to mathematics "
         "attainment (NWEA MAP): before joining, member schools stood 0.93 school-level standard deviations above the "
-        "comparison schools in mathematics attainment (NWEA MAP), and above 0.25 such a comparison is not "
+        "comparison schools in the same measure, and above 0.25 such a comparison is not "
         "accepted as fair."
     )
     assert found["short"] == "No causal conclusion: the schools differed too much before joining."

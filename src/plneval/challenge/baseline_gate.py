@@ -89,14 +89,19 @@ def _result(rows: pd.DataFrame, own: pd.DataFrame) -> Result:
     return "caution" if BaselineCategory.ADJUSTMENT in categories else "pass"
 
 
-def _difference(row: pd.Series) -> str:
+def _clause(row: pd.Series, own: pd.Series) -> str:
+    """The difference in a sentence that has named the outcome already."""
+    return _difference(row, "the same measure" if row["covariate"] == own["covariate"] else None)
+
+
+def _difference(row: pd.Series, measure: str | None = None) -> str:
     """The difference as a clause, such as ``member schools stood 0.93 school-level standard deviations above …``."""
+    measure = measure or in_sentence(str(row["label"]))
     difference = float(row["hedges_g"])
     school_level = str(row["standardiser"]).lower().startswith("school")
     unit = "school-level standard deviations" if school_level else "standard deviations"
     side = "above" if difference >= 0 else "below"
-    label = in_sentence(str(row["label"]))
-    return f"member schools stood {decimal(abs(difference))} {unit} {side} the comparison schools in {label}"
+    return f"member schools stood {decimal(abs(difference))} {unit} {side} the comparison schools in {measure}"
 
 
 def _rule(size: float, threshold: float, result: Result) -> str:
@@ -125,11 +130,13 @@ def _because(worst: pd.Series, own_worst: pd.Series, threshold: float, result: R
     if result == "pass":
         return ""
     if result == "caution":
-        return f"before joining, {_difference(worst)}"
+        return f"before joining, {_clause(worst, own_worst)}"
     refusing = [row for row in (own_worst, worst) if abs(float(row["hedges_g"])) > threshold]
     if refusing:
         return (
-            f"before joining, {_difference(refusing[0])}, and above {threshold:g} such a comparison is not "
+            f"before joining, {_clause(refusing[0], own_worst)}, and above {threshold:g} such a comparison is not "
             "accepted as fair"
         )
-    return f"before joining, {_difference(own_worst)}, and it is not shown that comparing changes makes up for that"
+    return (
+        f"before joining, {_clause(own_worst, own_worst)}, and it is not shown that comparing changes makes up for that"
+    )

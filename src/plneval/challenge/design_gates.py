@@ -7,7 +7,7 @@ import pandas as pd
 from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import CHOSEN, DECLARED, OWN_LIMIT, Authority, Gate, Result, stricter
 from plneval.challenge.limits import OWN
-from plneval.challenge.phrasing import counted, decimal, number_word, percent
+from plneval.challenge.phrasing import capitalised, counted, decimal, number_word, percent
 from plneval.standards import load
 
 
@@ -46,10 +46,11 @@ def follow_up(evidence: Evidence) -> Gate:
         )
         because = "the effect from the third year on could not be estimated"
     else:
+        within = evidence.headline_members
+        rests = "them" if within is None or within == reached else f"the {within} of them that have its outcome"
         statement = (
-            f"{reached} of {counted(members, 'member school')}, in {groups_reached} of "
-            f"{counted(groups, 'entry group')}, "
-            f"were followed into their third year of participation or beyond; the headline rests on them."
+            f"{reached} of {counted(members, 'member school')}, in {groups_reached} of {counted(groups, 'entry group')}, were "
+            f"followed into their third year of participation or beyond; the headline rests on {rests}."
         )
         because = f"only {reached} of {members} member schools were followed into their third year"
     return Gate(
@@ -108,8 +109,8 @@ def comparison_coverage(evidence: Evidence) -> Gate:
             "schools."
         )
         return Gate("comparison_coverage", "pass", float(number), 1.0, DECLARED, statement)
-    text = " and ".join(unclear)
-    statement = f"{text[:1].upper()}{text[1:]}. If they do, the effect is understated."
+    text = ", and ".join(unclear)
+    statement = f"{capitalised(text)}. That would make the effect look smaller than it is."
     return Gate("comparison_coverage", "caution", float(number), 1.0, DECLARED, statement, text)
 
 

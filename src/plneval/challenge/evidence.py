@@ -12,7 +12,7 @@ import pandas as pd
 
 from plneval.artifacts import read_table
 from plneval.config.cohort import Cohort
-from plneval.config.models import ModelSpec
+from plneval.config.models import GroupTime, ModelSpec
 from plneval.config.report import Report
 from plneval.errors import UserError
 from plneval.standards import load
@@ -107,6 +107,18 @@ class Evidence:
             last = self.cohort.years_of(self.outcome)[-1]
             years = {int(year) for year in self.members["entry_year"] if last - int(year) >= first}
         return self.members[self.members["entry_year"].isin(sorted(years))]
+
+    @cached_property
+    def headline_members(self) -> int | None:
+        """Member schools in the headline's estimate; None where the record does not tell.
+
+        Schools that never join are clusters of their own, so the rest of its schools are members.
+        """
+        record = self.headline
+        not_yet = isinstance(self.spec, GroupTime) and self.spec.comparison == "not_yet"
+        if record is None or not_yet or pd.isna(record["n_schools"]) or pd.isna(record["clusters_comparison"]):
+            return None
+        return int(record["n_schools"]) - int(record["clusters_comparison"])
 
     @cached_property
     def networks(self) -> int:

@@ -54,7 +54,7 @@ def sentence(category: Category, effect: Effect | None, evidence: Evidence, gate
     programme = evidence.cohort.programme
     outcome = outcome_words(evidence)
     if category == "not_causal" or effect is None:
-        because = listed([gate.because for gate in refusing(gates)]) or "there is no headline"
+        because = "; and ".join(gate.because for gate in refusing(gates)) or "there is no headline"
         return f"This study cannot say whether {programme} made a difference to {outcome}: {because}."
     unit = _unit(effect, evidence)
     size = f"{decimal(abs(effect.value))} {unit}"
@@ -190,10 +190,18 @@ def _months(effect: Effect, evidence: Evidence) -> str:
 
 def _basis(evidence: Evidence) -> str:
     """How many schools and networks the headline compares."""
-    members = evidence.members_in_headline
-    networks = members["network"].nunique()
-    within = "this one network" if evidence.networks == 1 else counted(int(networks), "network")
+    record, members = evidence.headline, evidence.headline_members
+    if record is None or members is None:
+        return f"This compares schools in {_networks(evidence)} with schools that did not take part."
     return (
-        f"This compares {counted(len(members), 'school')} in {within} with "
-        f"{counted(len(evidence.comparison), 'school')} that did not take part."
+        f"This compares {counted(members, 'school')} in {_networks(evidence)} with "
+        f"{counted(int(record['n_schools']) - members, 'school')} that did not take part."
     )
+
+
+def _networks(evidence: Evidence) -> str:
+    record = evidence.headline
+    if evidence.networks == 1:
+        return "this one network"
+    number = evidence.networks if record is None or pd.isna(record["n_networks"]) else int(record["n_networks"])
+    return counted(number, "network")

@@ -70,7 +70,12 @@ def control(
                 check_words(table, column, kind, frames[table][column], allowed, school_names)
     frames["networks"] = _pool_rare_types(frames["networks"], rule)
     reasons = withheld_records(frames["records"], frames["entry_groups"], cohort, specs, rule)
-    people = {table: people_rows(table, frames[table], cohort) for table in TABLES}
+    people = {
+        (table, column): people_rows(table, column, frames[table], cohort)
+        for table, door in TABLES.items()
+        for column, kind in door.columns.items()
+        if kind == "people"
+    }
     counts = _counts(frames, people)
     notes = frames["ingest_notes"]["count"].copy()
     thin = _thin_cells(frames, counts, reasons, rule)
@@ -78,10 +83,9 @@ def control(
     hidden = suppressed(sums.counts, sums.protecting, rule, thin)
     published = rounded(sums.counts, hidden, sums.adding, rule)
     gone = {
-        table: _write(table, door, frames, people[table], hidden, published, reasons, rule)
-        for table, door in TABLES.items()
+        table: _write(table, door, frames, people, hidden, published, reasons, rule) for table, door in TABLES.items()
     }
-    _reword_notes(frames["ingest_notes"], notes, people["ingest_notes"], rule)
+    _reword_notes(frames["ingest_notes"], notes, people["ingest_notes", "count"], rule)
     follow = _withhold_copies(frames, reasons)
     for table, door in TABLES.items():
         _round_numbers(frames[table], door, rule)
@@ -89,12 +93,14 @@ def control(
     return Controlled(frames, {table: gone[table] + follow.get(table, 0) for table in TABLES}, left_behind)
 
 
-def people_rows(table: str, frame: pd.DataFrame, cohort: Cohort) -> pd.Series:
-    """Rows whose counts of kind ``people`` count people or their records, and not schools or theirs."""
+def people_rows(table: str, column: str, frame: pd.DataFrame, cohort: Cohort) -> pd.Series:
+    """Rows in which a column of kind ``people`` counts people or their records, and not schools or theirs."""
     rule = TABLES[table].people
     pupil_level = cohort.study.level == "pupil"
+    if column == "n_treated" and cohort.design.weight == "schools":
+        return pd.Series(False, index=frame.index)
     if rule == "by_unit":
-        return frame["unit"].isin(["pupils", "scores"]) & pupil_level
+        return frame["unit"].isin(["pupils", "scores"] if pupil_level else ["pupils"])
     if rule == "by_table":
         single = {
             name
@@ -126,14 +132,12 @@ def _listed(table: str, door: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def _counts(frames: Mapping[str, pd.DataFrame], people: Mapping[str, pd.Series]) -> dict[Cell, int]:
+def _counts(frames: Mapping[str, pd.DataFrame], people: Mapping[tuple[str, str], pd.Series]) -> dict[Cell, int]:
     """Every count of people that is there, by ``(table, row, column)``."""
     return {
         (table, row, column): int(count)
-        for table, frame in frames.items()
-        for column, kind in TABLES[table].columns.items()
-        if kind == "people"
-        for row, count in frame.loc[people[table] & frame[column].notna(), column].items()
+        for (table, column), rows in people.items()
+        for row, count in frames[table].loc[rows & frames[table][column].notna(), column].items()
     }
 
 
@@ -168,7 +172,7 @@ def _write(
     table: str,
     door: Table,
     frames: dict[str, pd.DataFrame],
-    people: pd.Series,
+    people: Mapping[tuple[str, str], pd.Series],
     hidden: Collection[Cell],
     published: Mapping[Cell, int],
     reasons: pd.Series,
@@ -197,7 +201,7 @@ def _write(
             _withhold(frame, column, out)
     if door.complement:
         rate, kept, whole = door.complement
-        counted = people & frame[rate].notna() & frame[whole].gt(0).fillna(False).astype(bool)
+        counted = people[table, whole] & frame[rate].notna() & frame[whole].gt(0).fillna(False).astype(bool)
         frame.loc[counted, rate] = (1 - frame.loc[counted, kept] / frame.loc[counted, whole]).astype("float64")
     for share, base in (door.shares or {}).items():
         part = (true[share] * true[base].astype("Float64")).round()
@@ -205,7 +209,7 @@ def _write(
             any(pd.notna(n) and is_small(max(0, int(n)), rule) for n in (p, b - p))
             for p, b in zip(part, true[base], strict=True)
         ]
-        _withhold(frame, share, pd.Series(gives_away, index=frame.index) & people)
+        _withhold(frame, share, pd.Series(gives_away, index=frame.index) & people[table, base])
     flags = [column for column in frame.columns if column.endswith("_suppressed")]
     return int(frame[flags].to_numpy(dtype=bool).sum()) if flags else 0
 

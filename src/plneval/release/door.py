@@ -59,8 +59,9 @@ class Table:
     ----------
     stage : folder of the restricted table.
     columns : kind by column, in the order in which they leave.
-    people : when counts of kind ``people`` are counts of people: in ``every`` row, in rows whose ``unit`` is pupils or
-        scores, in rows whose ``table`` holds people; ``pupil_level`` only where the study has pupils.
+    people : when counts of kind ``people`` are counts of people: in ``every`` row; in rows whose ``unit`` is pupils (or
+        scores, where these are pupils'); in rows whose ``table`` holds people; ``pupil_level`` only where outcomes are
+        those of pupils.
     statistics : what is withheld with a count.
     complement : ``(rate, part, whole)``: the rate is 1 - part/whole and is worked out from the rounded counts.
     shares : share to the count of people it is a share of: it is withheld when it gives away a small count.
@@ -68,7 +69,7 @@ class Table:
 
     stage: str
     columns: dict[str, Kind]
-    people: Literal["every", "by_unit", "by_table", "pupil_level"] = "pupil_level"
+    people: Literal["every", "by_unit", "by_table", "pupil_level"] = "every"
     statistics: tuple[Statistics, ...] = ()
     complement: tuple[str, str, str] | None = None
     shares: dict[str, str] | None = None
@@ -174,6 +175,7 @@ TABLES: Final[dict[str, Table]] = {
             "observed": "people",
             "missing_share": "share",
         },
+        people="pupil_level",
         statistics=(Statistics(("missing_share",), ("expected", "observed")),),
         complement=("missing_share", "observed", "expected"),
     ),

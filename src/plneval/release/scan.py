@@ -52,10 +52,10 @@ def _table_problems(table: str, frame: pd.DataFrame, cohort: Cohort, rule: Discl
     for column in frame.columns:
         if column not in columns and column not in marks and column not in EXTRA.get(table, ()):
             yield f"{table}.{column} is not on the list of what may leave"
-    people = people_rows(table, frame, cohort)
     for column, kind in columns.items():
         if kind == "people":
-            counts = frame.loc[people & frame[column].notna(), column]
+            rows = people_rows(table, column, frame, cohort)
+            counts = frame.loc[rows & frame[column].notna(), column]
             for row, count in counts.items():
                 problem = _count_problem(int(count), rule)
                 if problem:
