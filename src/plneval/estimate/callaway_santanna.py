@@ -79,7 +79,11 @@ def callaway_santanna(sample: SchoolSample, spec: GroupTime, pupils: PupilCounts
     description = f"schools with {sample.column} in both years of a cell"
     after = [effect for effect in effects if effect.cell.period == "after"]
     if not after:
-        diagnostics["not_estimated"] = ["no group has an outcome year before joining and one from joining on"]
+        reason = "no cell from joining on can be estimated (see exclusions)"
+        planned = any(cell.period == "after" for cell in cells)
+        diagnostics["not_estimated"] = [
+            reason if planned else "no group has an outcome year before joining and one from joining on"
+        ]
     if not effects:
         return unestimable(ESTIMATOR, sample.column, comparison, description, diagnostics)
     statistics = _statistics(panel, effects, diagnostics, minimum_entry_group)
@@ -150,15 +154,7 @@ def _statistics(
     panel: Panel, effects: list[CellEffect], diagnostics: dict[str, object], minimum_entry_group: int
 ) -> list[_Statistic]:
     """Cells, event times and the averages from joining on, in the order of the records."""
-    statistics = []
-    for effect in effects:
-        cell = effect.cell
-        small = len(cell.treated) < minimum_entry_group
-        warnings: tuple[str, ...] = (
-            (f"fewer than {minimum_entry_group} schools joined in {cell.group}",) if small else ()
-        )
-        average = Average(effect.att, effect.influence, (cell,))
-        statistics.append(_Statistic("att_group_time", cell.term, cell.event_time, average, warnings))
+    statistics = [_cell_statistic(effect, minimum_entry_group) for effect in effects]
     by_event_time = {
         event_time: weighted_average(panel, [effect for effect in effects if effect.cell.event_time == event_time])
         for event_time in sorted({effect.cell.event_time for effect in effects})
@@ -173,16 +169,25 @@ def _statistics(
         statistics.append(_Statistic("att_third_year_on", "", None, weighted_average(panel, late)))
         averages = {e: average for e, average in by_event_time.items() if e >= third}
         alone = [e for e, average in averages.items() if _treated_clusters(panel, average.cells).sum() < 2]
-        warnings = tuple(
-            f"event time {e} rests on one treated cluster: its error is not in the interval" for e in alone
-        )
+        said = tuple(f"event time {e} rests on one treated cluster: its error is not in the interval" for e in alone)
         equal = equal_average(list(averages.values()))
-        statistics.append(_Statistic("att_third_year_on_equal", "", None, equal, warnings))
+        statistics.append(_Statistic("att_third_year_on_equal", "", None, equal, said))
     elif after:
         diagnostics["no_headline"] = (
             f"follow-up too short: no cell with an event time of {third} or more, so there is no third-year effect"
         )
     return statistics
+
+
+def _cell_statistic(effect: CellEffect, minimum_entry_group: int) -> _Statistic:
+    cell = effect.cell
+    warnings: list[str] = []
+    if len(cell.treated) < minimum_entry_group:
+        warnings.append(f"fewer than {minimum_entry_group} schools joined in {cell.group}")
+    if effect.warnings:
+        warnings.append("the models of the covariates gave warnings (see the diagnostics)")
+    average = Average(effect.att, effect.influence, (cell,))
+    return _Statistic("att_group_time", cell.term, cell.event_time, average, tuple(warnings))
 
 
 def _treated_clusters(panel: Panel, cells: Sequence[Cell]) -> npt.NDArray[np.bool_]:

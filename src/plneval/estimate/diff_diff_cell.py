@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plneval.estimate.cells import Cell, Panel
+from plneval.estimate.independence import independent_columns
 
 Array = npt.NDArray[np.float64]
 METHODS: dict[str, str] = {"or": "reg", "ipw": "ipw", "dr": "dr"}
@@ -54,18 +55,24 @@ def estimate_cell(panel: Panel, cell: Cell, method: Literal["or", "ipw", "dr"]) 
     Raises
     ------
     CellNotEstimable
-        If a covariate is collinear, the propensity model cannot be fitted or the result is not finite.
+        If a covariate is collinear, the propensity model cannot be fitted or the result is not finite. Few treated
+        schools for the number of covariates are a warning, not a reason.
     """
     from diff_diff import CallawaySantAnna
     from diff_diff.survey import SurveyDesign
 
     frame, covariates, members = _two_year_panel(panel, cell)
+    of_comparison = np.isin(members, cell.comparison)
+    design = np.column_stack([np.ones(len(members)), panel.covariates[members, panel.years.index(cell.base)]])
+    if not independent_columns(design[of_comparison]).all():
+        raise CellNotEstimable("a covariate does not vary, or depends on the others, among the comparison schools")
     weighted = bool(np.ptp(panel.weight[members]) > 0)
     estimator = CallawaySantAnna(
         control_group="never_treated",
         estimation_method=METHODS[method],
         base_period="universal",
-        rank_deficient_action="error",
+        # Collinear covariates were refused above; "error" would also refuse few treated schools per covariate.
+        rank_deficient_action="warn",
         pscore_fallback="error",
     )
     with warnings.catch_warnings(record=True) as caught:
@@ -88,9 +95,9 @@ def estimate_cell(panel: Panel, cell: Cell, method: Literal["or", "ipw", "dr"]) 
         raise CellNotEstimable(f"no finite estimate ({effect['skip_reason']})")
     influence = np.zeros(len(panel.schools))
     influence[members] = _influence(result, len(members), float(effect["se"]))
-    said = tuple(
-        sorted({str(item.message).splitlines()[0] for item in caught if "normalized to mean" not in str(item.message)})
-    )
+    said = tuple(sorted({str(item.message) for item in caught if "normalized to mean" not in str(item.message)}))
+    if any("rank" in message.lower() for message in said):
+        raise CellNotEstimable("the covariates are nearly collinear")
     return CellEffect(cell, att, influence, float(panel.weight[cell.treated].sum()), said)
 
 
