@@ -1,0 +1,154 @@
+"""The second computation agrees where the first is right, and says so where it is not."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "estimate"))
+from estimate_panels import cohort, pupil_panel, school_panel, write_panel
+
+from plneval.challenge.recompute import COLUMNS, common_digits, recompute
+from plneval.config.models import EventStudy, GroupTime, Growth, ModelSpec
+from plneval.estimate.stage import estimate
+
+
+def study(seed: int = 1) -> pd.DataFrame:
+    """Ten members in networks of two that join in 2012 and 2014, twelve others, 2010 to 2016 without 2013."""
+    draws = np.random.default_rng(seed)
+    rows = []
+    for school in range(1, 23):
+        entry = (2012 if school % 3 else 2014) if school <= 10 else None
+        level, deprivation = draws.normal(), draws.normal()
+        for year in (2010, 2011, 2012, 2014, 2015, 2016):
+            if draws.random() < 0.06:
+                continue
+            rows.append(
+                {
+                    "school": school,
+                    "year": year,
+                    "entry_year": entry,
+                    "cluster": (school + 1) // 2 if school <= 10 else school,
+                    "deprivation": deprivation,
+                    "n": float(draws.integers(15, 60)),
+                    "z": level + 0.3 * deprivation * (year - 2010) + draws.normal(scale=0.4),
+                }
+            )
+    return pd.DataFrame(rows).astype({"entry_year": "Int64"})
+
+
+def again(spec: ModelSpec, panel: Path, change: float = 0.0) -> pd.DataFrame:
+    """Estimate, shift the headline by ``change``, and recompute."""
+    estimate(cohort("pupils"), "study", "m", spec, panel, panel / "records", seed=1)
+    records = pd.read_parquet(panel / "records" / "m.records.parquet")
+    records.loc[records["estimand"] == "att_third_year_on", "estimate"] += change
+    return recompute(cohort("pupils"), spec, panel, records)
+
+
+def group_time(**settings: Any) -> GroupTime:
+    return GroupTime.model_validate(
+        {"kind": "callaway_santanna", "label": "l", "outcome": "maths", "headline": True, **settings}
+    )
+
+
+GROWTH: dict[str, Any] = {
+    "label": "l",
+    "outcome": "maths",
+    "random": {"school": ["intercept"]},
+    "effect_terms": ["treated_year_1", "treated_year_2", "treated_year_3"],
+    "headline_terms": ["treated_year_3"],
+    "formula": "z_fixed ~ C(year) + arm + treated_year_1 + treated_year_2 + treated_year_3",
+}
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_panel(tmp_path_factory.mktemp("recompute"), school_panel(study()))
+
+
+@pytest.mark.parametrize("comparison", ["never", "not_yet"])
+def test_group_time_effects_and_standard_errors_agree_in_ten_digits(panel: Path, comparison: str) -> None:
+    table = again(group_time(comparison=comparison), panel)
+    assert (table["estimand"] == "att_third_year_on").sum() == 1
+    assert len(table) == 11
+    assert table["agrees"].all()
+    assert (table["digits"] > 10).all()
+    np.testing.assert_allclose(table["se_recomputed"], table["se"], rtol=1e-10)
+    assert table["by"].str.startswith("statsmodels ").all()
+
+
+@pytest.mark.parametrize("method", ["or", "ipw", "dr"])
+def test_effects_given_a_covariate_agree_and_their_standard_errors_stay_unchecked(panel: Path, method: str) -> None:
+    table = again(group_time(covariates=["deprivation"], method=method), panel)
+    assert len(table)
+    assert (table["digits"] > 8).all()
+    assert table["se_recomputed"].isna().all()
+
+
+def test_the_event_study_agrees_with_dummy_variables(panel: Path) -> None:
+    spec = EventStudy(kind="twfe_event_study", label="l", outcome="maths", maximum_event_time=3)
+    table = again(spec, panel)
+    assert set(table["estimand"]) == {"att_event_time", "att_third_year_on"}
+    assert (table["digits"] > 8).all()
+    np.testing.assert_allclose(table["se_recomputed"], table["se"], rtol=1e-7)
+
+
+def test_the_two_level_model_agrees_with_another_library(panel: Path) -> None:
+    table = again(Growth.model_validate(GROWTH | {"kind": "growth_two_level"}), panel)
+    assert list(table["term"]) == ["treated_year_1", "treated_year_2", "treated_year_3", ""]
+    assert (table["digits"] > 5).all()
+    assert table["by"].str.startswith("mixedlm ").all()
+
+
+def test_the_three_level_model_agrees_with_generalised_least_squares(tmp_path: Path) -> None:
+    schools = study(2)
+    draws = np.random.default_rng(3)
+    pupils = schools.loc[schools.index.repeat(8)].reset_index(drop=True)
+    pupils["pupil"] = pupils["school"] * 100 + np.tile(np.arange(8), len(schools))
+    pupils["z"] += draws.normal(size=50_000)[pupils["pupil"]] + draws.normal(scale=0.5, size=len(pupils))
+    folder = write_panel(tmp_path, school_panel(schools), pupil_panel(pupils))
+    random = {"school": ["intercept", "time"], "pupil": ["intercept"]}
+    table = again(Growth.model_validate(GROWTH | {"kind": "growth_three_level", "random": random}), folder)
+    assert len(table) == 4
+    assert (table["digits"] > 7).all()
+    np.testing.assert_allclose(table["se_recomputed"], table["se"], rtol=1e-6)
+
+
+def test_a_wrong_headline_does_not_agree(panel: Path) -> None:
+    table = again(group_time(), panel, change=1e-5).set_index("estimand")
+    headline = table.loc["att_third_year_on"]
+    assert not headline["agrees"]
+    assert headline["digits"] < 6
+    assert table.loc["att_group_time", "agrees"].all()
+
+
+def test_a_wrong_standard_error_does_not_agree(panel: Path) -> None:
+    spec = group_time()
+    estimate(cohort("pupils"), "study", "m", spec, panel, panel / "records", seed=1)
+    records = pd.read_parquet(panel / "records" / "m.records.parquet")
+    records["se"] *= 1.001
+    table = recompute(cohort("pupils"), spec, panel, records)
+    assert not table["agrees"].any()
+    assert (table["digits"] > 10).all()
+
+
+def test_records_of_other_models_are_left_alone(panel: Path) -> None:
+    spec = group_time()
+    estimate(cohort("pupils"), "study", "m", spec, panel, panel / "records", seed=1)
+    records = pd.read_parquet(panel / "records" / "m.records.parquet").assign(label="another")
+    table = recompute(cohort("pupils"), spec, panel, records)
+    assert table.empty
+    assert list(table.columns) == list(COLUMNS)
+
+
+def test_digits_are_counted_on_the_scale_of_the_estimate_or_its_error() -> None:
+    assert common_digits(1.0, 1.001, 1.0) == pytest.approx(3)
+    assert common_digits(1e-9, 2e-9, 0.05) == pytest.approx(-math.log10(1e-9 / 0.05))
+    assert common_digits(0.5, 0.5, 0.5) == 16
+    assert math.isnan(common_digits(0.5, math.nan, 0.5))
