@@ -52,6 +52,7 @@ def _record(**values: Any) -> dict[str, Any]:
         "digest_spec": DIGEST,
         "digest_code": DIGEST,
         "warnings": "",
+        "withheld": "",
     }
     row.update(values)
     if row["estimate"] is not None and row["se"] is not None and row["ci_low"] is None:

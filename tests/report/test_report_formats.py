@@ -32,8 +32,8 @@ def test_an_interval_is_in_words_and_stays_on_one_line() -> None:
     assert formats.interval(0.05, None) == "–"
 
 
-def test_a_suppressed_count_is_c_and_an_absent_one_a_dash() -> None:
-    assert [formats.count(pd.NA, True), formats.count(pd.NA, False), formats.count(1200)] == ["c", "–", "1,200"]
+def test_an_absent_count_is_a_dash() -> None:
+    assert [formats.count(pd.NA), formats.count(1200)] == ["–", "1,200"]
 
 
 def test_a_small_p_value_is_not_shown_as_zero() -> None:

@@ -43,7 +43,7 @@ def test_key_figures_are_the_released_headline(released: Callable[[str], Release
     assert shown["Effect from the third year on"] == "0.12 standard deviations"
     assert "0.05\u00a0to\u00a00.18 standard deviations" in shown.values()
     assert shown["In months of progress"] == "2 (interval 1 to 3)"
-    assert shown["Pupils behind it"] == "30,120"
+    assert shown["Pupils that it rests on"] == "30,120"
 
 
 def test_a_refused_headline_is_called_a_difference_and_has_no_months(released: Callable[[str], Released]) -> None:
@@ -76,6 +76,8 @@ def test_flows_set_the_arms_side_by_side_and_keep_what_was_excluded(released: Ca
     assert schools.loc["Entry observed", "Members"] == "54 (\u22126)"
     assert schools.loc["Analysed", "Comparison"] == "64 (\u22122)"
     assert schools.loc["Analysed", "All"] == "118 (\u22122)"
+    # A step that excluded nothing is left out; the first and the last step stand in any case.
+    assert list(schools.index) == ["In the register", "Entry observed", "Analysed"]
 
 
 def test_estimates_of_a_model_put_the_average_first_and_event_times_in_order(

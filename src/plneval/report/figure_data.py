@@ -78,7 +78,8 @@ def _trend_rows(released: Released) -> pd.DataFrame:
     data["low"] = rows["mean_z"] - _NORMAL_95 * rows["se"]
     data["high"] = rows["mean_z"] + _NORMAL_95 * rows["se"]
     data["n_schools"] = rows["n_schools"]
-    order = {name: i for i, name in enumerate(released.study["outcomes"])}
+    # The headline's outcome comes first, the others in the order of their names.
+    order = {name: (name != released.headline_outcome) * i for i, name in enumerate(released.study["outcomes"], 1)}
     ranked = data.assign(_rank=data["outcome"].map(order).astype("int64"))
     return ranked.sort_values(["_rank", "group", "year"]).drop(columns="_rank").reset_index(drop=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_LABELLED_POINTS = 8
+"""Where there are more points than these, those before joining carry no numbers."""
 _EVENT_TIME_AXIS = "Years before joining (−), and year of participation"
 
 
@@ -80,7 +84,7 @@ def trends(released: Released) -> Drawn:
     with theme.themed():
         figure, axes = theme.canvas(2.8)
         _trend_panel(axes, data, released)
-        axes.set_ylabel(f"{_wrapped(released.headline_label, 32)}\n({_scale(released)})")
+        axes.set_ylabel(f"{_wrapped(_without_brackets(released.headline_label), 32)}\n({_scale(released)})")
     return Drawn(figure, alt_text.trends(released, data))
 
 
@@ -96,7 +100,7 @@ def trends_by_entry_year(released: Released) -> Drawn:
         figure, grid = theme.canvas(0.3 + 2.6 * rows, rows, columns, squeeze=False)
         for axes, outcome in zip(grid.flat, outcomes, strict=False):
             _trend_panel(axes, data[data["outcome"] == outcome], released, short=True)
-            axes.set_title(_wrapped(released.outcome_label(outcome), 36), fontsize=8.5)
+            axes.set_title(_wrapped(_without_brackets(released.outcome_label(outcome)), 36), fontsize=8.5)
         for axes in list(grid.flat)[len(outcomes) :]:
             axes.set_axis_off()
         figure.supylabel(f"Mean ({_scale(released)})", fontsize=8.5)
@@ -212,7 +216,7 @@ def _event_time_panel(axes: Axes, data: pd.DataFrame, labelled: bool) -> None:
             markerfacecolor="white" if before else colour,
             markeredgewidth=1.6,
         )
-        if labelled:
+        if labelled and (not before or len(times) <= _LABELLED_POINTS):
             axes.annotate(
                 formats.number(row.estimate),
                 (row.event_time, row.estimate),
@@ -220,14 +224,25 @@ def _event_time_panel(axes: Axes, data: pd.DataFrame, labelled: bool) -> None:
                 textcoords="offset points",
                 va="center",
                 fontsize=8.5,
+                # A label on the line of no difference stays readable.
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
             )
-    ticks = list(range(low, high + 1))
-    # The last year before joining is the base of all comparisons: it has no estimate of its own.
-    axes.set_xticks(ticks, ["base" if time == -1 and time not in times else _tick(time) for time in ticks])
+    _event_time_ticks(axes, times, labelled)
     axes.set_xlim(low - 0.6, high + 0.7)
     axes.margins(y=0.18)
     if labelled:
         _regions(axes, low, high, headline_from)
+
+
+def _event_time_ticks(axes: Axes, times: list[int], labelled: bool) -> None:
+    """Label the years before joining and of participation, as many as there is room for."""
+    ticks = list(range(min(times), max(times) + 1))
+    room = theme.WIDTH * (0.85 if labelled else 0.4)
+    step = math.ceil(len(ticks) * (0.34 if labelled else 0.26) / room)
+    shown = [time for time in ticks if (time if time < 0 else time + 1) % step == 0]
+    # The last year before joining is the base of all comparisons: it has no estimate of its own.
+    names = ["base" if time == -1 and time not in times else _tick(time, labelled) for time in shown]
+    axes.set_xticks(shown, names, fontsize=8.0 if labelled else 7.5)
 
 
 def _regions(axes: Axes, low: int, high: int, headline_from: int) -> None:
@@ -237,9 +252,9 @@ def _regions(axes: Axes, low: int, high: int, headline_from: int) -> None:
         marks.append(((low - 0.5) / 2 - 0.25, "before joining"))
     if high >= 0:
         middle = (min(high, headline_from - 1)) / 2
-        marks.append((middle, "first two years" if high >= headline_from else "participation"))
+        marks.append((middle, f"years 1–{headline_from}" if high >= headline_from else "participation"))
     if high >= headline_from:
-        marks.append(((headline_from + high) / 2, "third year on"))
+        marks.append(((headline_from + high) / 2, f"year {headline_from + 1} on"))
     for place, words in marks:
         axes.annotate(words, (place, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8.5, color=MUTED)
 
@@ -319,19 +334,26 @@ def _group_name(group: str, short: bool) -> str:
     return f"joined {group}"
 
 
-def _tick(event_time: int) -> str:
+def _tick(event_time: int, ordinal: bool) -> str:
     if event_time < 0:
         return f"{formats.MINUS}{-event_time}"
     year = event_time + 1
+    if not ordinal:
+        return str(year)
     ending = {1: "st", 2: "nd", 3: "rd"}.get(year % 10 if year % 100 not in (11, 12, 13) else 0, "th")
     return f"{year}{ending}"
 
 
 def _estimate_axis(released: Released, unit: str) -> str:
-    label = article_free(released.headline_label)
+    label = article_free(_without_brackets(released.headline_label))
     if released.is_causal:
         return f"{_wrapped(f'Effect on {label}', 36)}\n({unit})"
     return f"{_wrapped(f'Change in {label}', 36)}\n({unit})"
+
+
+def _without_brackets(label: str) -> str:
+    """A label without a remark in brackets at its end, for an axis."""
+    return re.sub(r"\s*\([^()]*\)$", "", label) or label
 
 
 def _scale(released: Released) -> str:

@@ -49,10 +49,8 @@ def interval(low: Any, high: Any, digits: int = 2) -> str:
     return NBSP.join((number(low, digits), "to", number(high, digits)))
 
 
-def count(value: Any, suppressed: Any = False) -> str:
-    """A count with thousands separated; ``c`` where it was suppressed, a dash where there is none."""
-    if not is_missing(suppressed) and bool(suppressed):
-        return SUPPRESSED
+def count(value: Any) -> str:
+    """A count with thousands separated; a dash where there is none."""
     return MISSING if is_missing(value) else number(value, 0)
 
 

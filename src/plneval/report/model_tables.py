@@ -8,7 +8,7 @@ import pandas as pd
 
 from plneval.report import formats, wording
 from plneval.report.load import Released, rows_of
-from plneval.report.tables import counts, intervals, numbers, texts
+from plneval.report.tables import counts, intervals, numbers, p_values, texts
 
 _AGGREGATES = {
     "att_third_year_on": "From the third year on",
@@ -48,15 +48,15 @@ def estimates(released: Released, model: str) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "Estimand": [_estimand(row) for row in rows_of(rows)],
-            "Estimate": numbers(rows["estimate"], 3),
-            "SE": numbers(rows["se"], 3),
+            "Estimate": numbers(rows, "estimate", 3),
+            "SE": numbers(rows, "se", 3),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
-            "p": [formats.p_value(value) for value in rows["p"]],
+            "p": p_values(rows, "p"),
         }
     )
     if has_size:
-        frame["Effect size"] = numbers(rows["effect_size"])
-        frame["Months"] = [formats.months(value) for value in rows["months"]]
+        frame["Effect size"] = numbers(rows, "effect_size")
+        frame["Months"] = numbers(rows, "months", 0)
     frame["Schools"] = counts(rows, "n_schools")
     return frame
 
@@ -80,7 +80,7 @@ def variances(released: Released, model: str) -> pd.DataFrame:
     records = released["records"]
     rows = records[(records["model"] == model) & (records["estimand"] == "variance")]
     return pd.DataFrame(
-        {"Component": texts(rows["term"]), "Variance": numbers(rows["estimate"], 4), "SE": numbers(rows["se"], 4)}
+        {"Component": texts(rows["term"]), "Variance": numbers(rows, "estimate", 4), "SE": numbers(rows, "se", 4)}
     )
 
 
@@ -94,9 +94,9 @@ def group_times(released: Released) -> pd.DataFrame:
         {
             "Joined in": parts[0],
             "Year": parts[1],
-            "Event time": numbers(rows["event_time"], 0),
-            "Estimate": numbers(rows["estimate"], 3),
-            "SE": numbers(rows["se"], 3),
+            "Event time": numbers(rows, "event_time", 0),
+            "Estimate": numbers(rows, "estimate", 3),
+            "SE": numbers(rows, "se", 3),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
             "Schools": counts(rows, "n_schools"),
         }
@@ -106,18 +106,27 @@ def group_times(released: Released) -> pd.DataFrame:
 def recomputation(released: Released) -> pd.DataFrame:
     """The headline and its parts computed twice, with the agreement in digits."""
     table = released["recomputed"]
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "Estimand": [_recomputed_name(row) for row in rows_of(table)],
-            "Estimate": numbers(table["estimate"], 3),
-            "Recomputed": numbers(table["recomputed"], 3),
-            "SE": numbers(table["se"], 3),
-            "SE recomputed": numbers(table["se_recomputed"], 3),
-            "Digits": numbers(table["digits"], 1),
+            "Estimate": numbers(table, "estimate", 3),
+            "Recomputed": numbers(table, "recomputed", 3),
+            "SE": numbers(table, "se", 3),
+            "SE recomputed": numbers(table, "se_recomputed", 3),
+            "Digits": numbers(table, "digits", 1),
             "Agrees": ["yes" if value else "no" for value in table["agrees"].fillna(False)],
             "By": texts(table["by"]),
         }
     )
+    # One program for all stands in the caption instead.
+    return frame.drop(columns="By") if frame["By"].nunique() == 1 else frame
+
+
+def recomputation_caption(released: Released) -> str:
+    """The caption of :func:`recomputation`, with the program that computed again where it is one."""
+    programs = sorted(set(released["recomputed"]["by"].dropna()))
+    by = programs[0] if len(programs) == 1 else "other software"
+    return f"The headline and its parts, computed again by {by}; agreement in digits."
 
 
 def _recomputed_name(row: Any) -> str:
@@ -134,10 +143,10 @@ def recovery(released: Released) -> pd.DataFrame:
         {
             "Model": [formats.word(labels.get(name, name)) for name in table["model"]],
             "Estimand": [_recovered_name(row) for row in rows_of(table)],
-            "Estimate": numbers(table["estimate"], 3),
-            "SE": numbers(table["se"], 3),
-            "Planted": numbers(table["truth"], 3),
-            "Distance in SE": numbers(table["z"]),
+            "Estimate": numbers(table, "estimate", 3),
+            "SE": numbers(table, "se", 3),
+            "Planted": numbers(table, "truth", 3),
+            "Distance in SE": numbers(table, "z"),
             "Within the interval": ["yes" if value else "no" for value in table["covered"].fillna(False)],
         }
     )

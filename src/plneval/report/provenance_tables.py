@@ -17,14 +17,18 @@ _NAMES = {"id_key": "Key of the identifiers", "python": "Python"}
 
 def provenance(released: Released) -> pd.DataFrame:
     """Everything in ``reproducibility.json`` in two columns, digests shortened."""
-    rows = [(" / ".join(path), _shown(value)) for path, value in _flat(released.reproducibility)]
+    document = dict(released.reproducibility)
+    packages = document.pop("packages", {})
+    rows = [(" / ".join(path), _shown(value)) for path, value in _flat(document)]
+    rows.append(("packages", ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))))
     return pd.DataFrame(rows, columns=["What", "Value"])
 
 
 def disclosure(released: Released) -> pd.DataFrame:
     """The rules that released numbers went through, and how many cells were suppressed."""
-    rules = [(" / ".join(path), _shown(value)) for path, value in _flat(released.manifest.get("rules", {}))]
-    return pd.DataFrame(rows, columns=["Rule", "Value"]) if (rows := rules) else pd.DataFrame(columns=["Rule", "Value"])
+    rows = [(" / ".join(path), _shown(value)) for path, value in _flat(released.manifest["rules"])]
+    rows.append(("suppressed cells", _shown(released.manifest["suppressed"])))
+    return pd.DataFrame(rows, columns=["Rule", "Value"])
 
 
 def _flat(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:

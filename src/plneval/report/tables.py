@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -39,8 +40,7 @@ def show(frame: pd.DataFrame, label: str, caption: str, empty: str, **options: A
 
 def counts(table: pd.DataFrame, column: str) -> list[str]:
     """A column of counts as text, ``c`` where a count was suppressed."""
-    flags = table[f"{column}_suppressed"] if f"{column}_suppressed" in table else [False] * len(table)
-    return [formats.count(value, flag) for value, flag in zip(table[column], flags, strict=True)]
+    return _shown(table, column, formats.count)
 
 
 def texts(values: pd.Series, names: dict[str, str] | None = None) -> list[str]:
@@ -48,19 +48,36 @@ def texts(values: pd.Series, names: dict[str, str] | None = None) -> list[str]:
     return [(names or {}).get(str(value)) or formats.word(value) for value in values]
 
 
-def numbers(values: pd.Series, digits: int = 2, signed: bool = False) -> list[str]:
-    """A column of numbers as text."""
-    return [formats.number(value, digits, signed) for value in values]
+def numbers(table: pd.DataFrame, column: str, digits: int = 2, signed: bool = False) -> list[str]:
+    """A column of numbers as text, ``c`` where a number was suppressed."""
+    return _shown(table, column, lambda value: formats.number(value, digits, signed))
+
+
+def p_values(table: pd.DataFrame, column: str) -> list[str]:
+    """A column of p-values as text, ``c`` where one was suppressed."""
+    return _shown(table, column, formats.p_value)
+
+
+def shares(table: pd.DataFrame, column: str) -> list[str]:
+    """A column of shares as percentages, ``c`` where one was suppressed."""
+    return _shown(table, column, formats.share)
 
 
 def intervals(table: pd.DataFrame, low: str, high: str, digits: int = 2) -> list[str]:
-    """Two columns as intervals in words."""
-    return [formats.interval(a, b, digits) for a, b in zip(table[low], table[high], strict=True)]
+    """Two columns as intervals in words, ``c`` where they were suppressed."""
+    shown = [formats.interval(a, b, digits) for a, b in zip(table[low], table[high], strict=True)]
+    return [formats.SUPPRESSED if flag else text for flag, text in zip(_flags(table, low), shown, strict=True)]
 
 
-def shares(values: pd.Series) -> list[str]:
-    """A column of shares as percentages."""
-    return [formats.share(value) for value in values]
+def _shown(table: pd.DataFrame, column: str, show_one: Callable[[Any], str]) -> list[str]:
+    pairs = zip(table[column], _flags(table, column), strict=True)
+    return [formats.SUPPRESSED if flag else show_one(value) for value, flag in pairs]
+
+
+def _flags(table: pd.DataFrame, column: str) -> list[bool]:
+    """Whether each value of a column was suppressed."""
+    name = f"{column}_suppressed"
+    return [bool(flag) for flag in table[name].fillna(False)] if name in table else [False] * len(table)
 
 
 def years(values: pd.Series) -> list[str]:
@@ -81,7 +98,10 @@ def design(released: Released) -> pd.DataFrame:
         ("Level of the results", "schools" if released.school_level else "pupils"),
         ("Outcomes", formats.listed([_outcome_line(released, name) for name in study["outcomes"]])),
         ("Headline", f"{released.headline_label}, from the third year of participation on"),
-        ("How schools became members", formats.word(declared["assignment"])),
+        (
+            "How schools became members",
+            _ASSIGNMENTS.get(str(declared["assignment"]), formats.word(declared["assignment"])),
+        ),
         ("Joining counts for a school year until", cutoff),
         ("The headline averages over", f"treated {declared['weight']}"),
         ("Unit of inference", "network of members, school otherwise" if declared["cluster"] == "network" else "school"),
@@ -93,6 +113,7 @@ def design(released: Released) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["What", "As declared"])
 
 
+_ASSIGNMENTS = {"randomised": "drawn by lot", "matched": "matched", "self_selected": "by their own choice"}
 _MOVERS = {"school_at_outcome": "the school of the outcome's year", "school_at_entry": "the first school seen"}
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -178,10 +199,12 @@ def key_figures(released: Released) -> pd.DataFrame:
             rows.append(("In months of progress", f"{formats.months(record['months'])} (interval {span})"))
     source = _headline_row(released)
     if len(source):
-        rows.append(("Schools behind it", counts(source, "n_schools")[0]))
-        rows.append(("Networks behind it", counts(source, "n_networks")[0]))
+        rows.append(("Schools that it rests on", counts(source, "n_schools")[0]))
+        if released.study["design"]["weight"] == "schools":
+            rows.append(("Member schools among them", counts(source, "n_treated")[0]))
+        rows.append(("Networks that it rests on", counts(source, "n_networks")[0]))
         if not released.school_level:
-            rows.append(("Pupils behind it", counts(source, "n_pupils")[0]))
+            rows.append(("Pupils that it rests on", counts(source, "n_pupils")[0]))
     return pd.DataFrame(rows, columns=["", "Finding"]).rename(columns={"": "In numbers"})
 
 
@@ -247,10 +270,10 @@ def other_results(released: Released) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "Analysis": texts(rows["label"]),
-            "Estimate": numbers(rows["estimate"]),
+            "Estimate": numbers(rows, "estimate"),
             "Interval": intervals(rows, "ci_low", "ci_high"),
             "Unit": [released.unit(str(name)) for name in rows["model"]],
-            "Declared as": texts(rows["role"]),
+            "Role": texts(rows["role"]),
         }
     )
     # One unit for all stands in the caption instead.
@@ -341,6 +364,9 @@ def _flow(table: pd.DataFrame) -> pd.DataFrame:
             for remaining, excluded in zip(counts(table, "remaining"), counts(table, "excluded"), strict=True)
         ]
     )
+    ends = {table["step"].min(), table["step"].max()}
+    excluding = set(table.loc[table["excluded"].isna() | (table["excluded"] > 0), "step"])
+    cells = cells[cells["step"].isin(ends | excluding)]
     wide = cells.pivot(index="step", columns="arm", values="cell")
     steps = table.drop_duplicates("step").set_index("step").loc[wide.index]
     arms = [arm for arm in ("member", "comparison", "all") if arm in wide]
@@ -348,7 +374,10 @@ def _flow(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Step": [formats.sentence_case(stage) for stage in steps["stage"]],
             **{formats.sentence_case(ARMS[arm]): texts(wide[arm]) for arm in arms},
-            "Excluded because": texts(steps["reason"]),
+            "Excluded because": [
+                formats.word(reason) if step in excluding else formats.MISSING
+                for step, reason in steps["reason"].items()
+            ],
         }
     )
 
@@ -396,13 +425,13 @@ def baseline(released: Released) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Measure": texts(table["label"]),
-            "Members": numbers(table["mean_member"]),
-            "Comparison": numbers(table["mean_comparison"]),
-            "SD": numbers(table["sd"]),
-            "Hedges' g": numbers(table["hedges_g"], signed=True),
-            "Baseline equivalence": texts(table["category"], CATEGORIES),
-            "Pre–post correlation": numbers(table["pre_post_correlation"]),
-            "Schools (members / comparison)": _pairs(table, "n_schools_member", "n_schools_comparison"),
+            "Members": numbers(table, "mean_member"),
+            "Comparison": numbers(table, "mean_comparison"),
+            "SD": numbers(table, "sd"),
+            "Hedges' g": numbers(table, "hedges_g", signed=True),
+            "Equivalence": texts(table["category"], CATEGORIES),
+            "Pre–post r": numbers(table, "pre_post_correlation"),
+            "Schools": _pairs(table, "n_schools_member", "n_schools_comparison"),
         }
     )
 
@@ -418,9 +447,9 @@ def composition(released: Released) -> pd.DataFrame:
             "Pupils": counts(table, "n_pupils"),
             "Joined": counts(table, "joiners"),
             "Left": counts(table, "leavers"),
-            "Changed school": counts(table, "movers"),
-            "Disadvantaged": shares(table["share_disadvantaged"]),
-            "Mean deprivation": numbers(table["mean_deprivation"]),
+            "Moved": counts(table, "movers"),
+            "Disadvantaged": shares(table, "share_disadvantaged"),
+            "Deprivation": numbers(table, "mean_deprivation"),
         }
     )
     return _without_empty(frame, keep=("Year", "Arm", "Schools"))
@@ -435,24 +464,32 @@ def attrition(released: Released) -> pd.DataFrame:
             "Arm": texts(table["arm"], ARMS),
             "At the start": counts(table, "start"),
             "Still there": counts(table, "remaining"),
-            "Lost": shares(table["rate"]),
+            "Lost": shares(table, "rate"),
         }
     )
 
 
 def missingness(released: Released) -> pd.DataFrame:
-    """Results expected and observed, by outcome, year and arm."""
+    """Results observed of those expected, by outcome and year, the arms side by side."""
     table = released["missingness"]
-    return pd.DataFrame(
+    cells = table.assign(
+        observed_of_expected=_pairs(table, "observed", "expected"), missing_shown=shares(table, "missing_share")
+    )
+    wide = cells.pivot(index=["outcome", "year"], columns="arm", values=["observed_of_expected", "missing_shown"])
+    order = {name: i for i, name in enumerate(released.study["outcomes"])}
+    wide = wide.sort_index(key=lambda level: level.map(order) if level.name == "outcome" else level)
+    frame = pd.DataFrame(
         {
-            "Outcome": [released.outcome_label(str(name)) for name in table["outcome"]],
-            "Year": years(table["year"]),
-            "Arm": texts(table["arm"], ARMS),
-            "Expected": counts(table, "expected"),
-            "Observed": counts(table, "observed"),
-            "Missing": shares(table["missing_share"]),
+            "Outcome": [released.outcome_label(str(name)) for name, _ in wide.index],
+            "Year": [str(int(year)) for _, year in wide.index],
         }
     )
+    for arm in ("member", "comparison", "all"):
+        if ("missing_shown", arm) in wide:
+            name = formats.sentence_case(ARMS[arm])
+            frame[f"{name}: observed / expected"] = texts(wide["observed_of_expected", arm])
+            frame[f"{name}: missing"] = texts(wide["missing_shown", arm])
+    return frame
 
 
 def intraclass(released: Released) -> pd.DataFrame:
@@ -462,7 +499,7 @@ def intraclass(released: Released) -> pd.DataFrame:
         {
             "Outcome": [released.outcome_label(str(name)) for name in table["outcome"]],
             "Level": texts(table["level"]),
-            "Intraclass correlation": numbers(table["intraclass_correlation"], 3),
+            "Intraclass correlation": numbers(table, "intraclass_correlation", 3),
             "Interval": intervals(table, "ci_low", "ci_high", 3),
             "Pupils": counts(table, "n_pupils"),
             "Schools": counts(table, "n_schools"),
@@ -491,9 +528,9 @@ def mdes(released: Released) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Outcome": [released.outcome_label(str(name)) for name in table["outcome"]],
-            "MDES": numbers(table["mdes"], 3),
-            "Power": numbers(table["power"]),
-            "Alpha": numbers(table["alpha"]),
+            "MDES": numbers(table, "mdes", 3),
+            "Power": numbers(table, "power"),
+            "Alpha": numbers(table, "alpha"),
             "Design": texts(table["design"]),
             "Assumptions": [
                 formats.MISSING if formats.is_missing(text) else str(text) for text in table["assumptions"]

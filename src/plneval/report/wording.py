@@ -305,13 +305,18 @@ def representative(rows: Any) -> Any:
     return rows.head(1)
 
 
-def model_problems(rows: Any) -> list[str]:
-    """Warnings and failed convergence of a model, each once, with a capital letter."""
-    converged = rows["converged"].fillna(False).astype(bool).all()
-    problems = [] if converged else ["The model did not converge; its numbers are shown for completeness."]
-    for text in rows["warnings"].dropna():
-        problems += [part.strip() for part in str(text).split("; ") if part.strip()]
-    return [f"{problem[:1].upper()}{problem[1:]}" for problem in dict.fromkeys(problems)]
+def model_notes(rows: Any) -> list[str]:
+    """What has to be known about a model's numbers: convergence, warnings, what is withheld; each once."""
+    notes = []
+    if not rows["converged"].fillna(False).astype(bool).all():
+        notes.append("The model did not converge; its numbers are shown for completeness.")
+    warnings = [part for text in rows["warnings"].dropna() for part in str(text).split("; ") if part.strip()]
+    if warnings:
+        notes.append(f"Notes: {'; '.join(dict.fromkeys(warnings))}.")
+    withheld = [str(text) for text in rows["withheld"].dropna() if str(text).strip()]
+    if withheld:
+        notes.append(f"Some numbers are withheld (c): {'; '.join(dict.fromkeys(withheld))}.")
+    return notes
 
 
 def baseline_caption(released: Released) -> str:
