@@ -39,6 +39,14 @@ def test_the_long_form_of_a_wide_outcome_names_its_key(study: Study) -> None:
     assert "sources.outcomes.0.outcomes.maths.n: no column 'count' in scores.csv" in problems(study)[0]
 
 
+def test_a_first_row_of_data_is_not_shown_as_if_it_were_a_header(study: Study) -> None:
+    study.files["scores.csv"] = "A0042,2015,maths result\nA0043,2015,99\n"
+    found = "\n".join(problems(study))
+    assert "nor any other that is mapped; row 1 has 'maths result'" in found
+    assert "Are header_row and delimiter right?" in found
+    assert "A0042" not in found
+
+
 def test_all_mistakes_of_all_files_are_told_at_once(study: Study) -> None:
     study.sources["schools"][0]["columns"]["name"] = "title"
     study.sources["pupils"][0]["columns"]["grade"] = ["klass", "form"]

@@ -137,9 +137,7 @@ class _FileMapping:
             text = self.raw.cells[found[0]]
             return text.where((text != "") & ~text.isin(self.place.missing))
         if not found:
-            had = [name for name in dict.fromkeys(header) if name]
-            asked = " or ".join(f"'{name}'" for name in names)
-            message = f"no column {asked} in {self.name}; it has {_listed(had)}.{did_you_mean(names[0], had)}"
+            message = self.not_found(names)
         elif len(found) > 1:
             message = f"{self.name} has {' and '.join(repr(name) for name in found)}; one of them must be chosen."
         else:
@@ -149,6 +147,19 @@ class _FileMapping:
             )
         self.problems.append(self.place.error(key, message))
         return self.constant(None)
+
+    def not_found(self, names: list[str]) -> str:
+        """What to say about a mapped column that the file does not have."""
+        had = [name for name in dict.fromkeys(self.raw.header) if name]
+        asked = " or ".join(f"'{name}'" for name in names)
+        if not set(had) & wanted_columns(self.source):
+            # The row may be no header but data; what looks like an identifier is not shown then.
+            had = [name for name in had if not any(sign.isdigit() for sign in name)]
+            return (
+                f"no column {asked} in {self.name}, nor any other that is mapped; row {self.source.header_row} has "
+                f"{_listed(had)}.{did_you_mean(names[0], had)} Are header_row and delimiter right?"
+            )
+        return f"no column {asked} in {self.name}; it has {_listed(had)}.{did_you_mean(names[0], had)}"
 
     def constant(self, value: Scalar | None) -> pd.Series:
         one = pd.Series([None if value is None else cell_text(value)], dtype="str")
@@ -242,4 +253,4 @@ def recoded(text: pd.Series, recode: dict[str, Scalar] | dict[str, float]) -> pd
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "no named columns"
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "no column names"

@@ -21,7 +21,7 @@ from plneval.ingest.reading import Reading
 from plneval.ingest.records import Records, together
 from plneval.ingest.rules import Registers, apply_rules
 from plneval.ingest.spells import OBSERVATIONS, Spells, networks_of, spells_from_status
-from plneval.ingest.tables import CONTRACTS, READING_ORDER, contract_for, empty_table, schema
+from plneval.ingest.tables import CONTRACTS, READING_ORDER, contract_for, empty_table, fulfil
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,7 @@ def load(cohort: Cohort, name: str, data_folder: Path, source: YamlSource | None
     _refuse_empty_tables(cohort, ledger, reading.place)
     _note_encodings(reading, ledger)
     for table, frame in frames.items():
-        contract = contract_for(table, cohort.study.level)
-        extra = tuple(name for name in frame.columns if name not in {column.name for column in contract.columns})
-        schema(contract, extra).validate(frame)
+        fulfil(frame, contract_for(table, cohort.study.level))
     return Tables(frames, ledger, reading.files)
 
 

@@ -278,3 +278,24 @@ def schema(contract: Table, extra: tuple[str, ...] = ()) -> Any:
             checks.append(pa.Check.isin([0, 1]))
         columns[column.name] = pa.Column(column.dtype, checks, nullable=not column.required, coerce=False)
     return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=contract.key, name=contract.name)
+
+
+def fulfil(frame: pd.DataFrame, contract: Table) -> None:
+    """Check that a table fulfils its contract before it is written.
+
+    Raises
+    ------
+    RuntimeError
+        Naming the table's columns and what they break, without their values, which may be identifiers. It means a
+        mistake of the program: wrong data have been rejected by then.
+    """
+    import pandera.errors
+
+    own = {column.name for column in contract.columns}
+    extra = tuple(str(name) for name in frame.columns if name not in own) if contract.extra_numbers else ()
+    try:
+        schema(contract, extra).validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases[["column", "check"]].astype(str).drop_duplicates()
+        broken = "; ".join(f"{column}: {check}" for column, check in cases.itertuples(index=False))
+        raise RuntimeError(f"the table '{contract.name}' breaks its contract: {broken}") from None
