@@ -117,7 +117,7 @@ def study_of(folder: Path, made: list[tuple[list[tuple[str, ...]], tuple[str, st
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     # Every example reads files: shrinking one would take minutes.
