@@ -15,8 +15,8 @@ from plneval.did.columns import Floats, available_columns, column_names
 from plneval.did.design import Design, GroupTime, check_options, make_design
 from plneval.did.errors import DidError
 from plneval.did.regression import CannotEstimate
-from plneval.did.samples import BalancedPanel, CrossSections, Pieces, Sample, make_pieces
-from plneval.did.two_by_two import CROSS_SECTION, PANEL, cross_section_means, panel_means
+from plneval.did.samples import BalancedPanel, CrossSections, Pieces, make_pieces
+from plneval.did.two_by_two import CROSS_SECTION, PANEL, Sample, cross_section_means, panel_means
 
 if TYPE_CHECKING:
     from plneval.did.aggregate import Aggregate
@@ -311,12 +311,8 @@ def _estimate(
 def _one(sample: Sample, balanced: bool, method: str, with_covariates: bool, n_pieces: int) -> tuple[float, Floats]:
     """One group and time: the effect and the contributions by piece."""
     _check_arms(sample, balanced)
-    if balanced:
-        estimator = PANEL[method] if with_covariates else panel_means
-        effect, contribution = estimator(sample.records, sample.treated)
-    else:
-        of_levels = CROSS_SECTION[method] if with_covariates else cross_section_means
-        effect, contribution = of_levels(sample.records, sample.treated, sample.post)
+    estimators, means = (PANEL, panel_means) if balanced else (CROSS_SECTION, cross_section_means)
+    effect, contribution = (estimators[method] if with_covariates else means)(sample)
     return effect, np.bincount(sample.piece, contribution, n_pieces).astype(np.float64)
 
 
@@ -342,10 +338,10 @@ def _units(design: Design, cell: GroupTime) -> tuple[int, int]:
 
 def intervals(estimate: Floats, se: Floats, level: float) -> tuple[Floats, Floats, Floats]:
     """Pointwise normal limits and the standard errors, with NaN where the standard error is 0 (a reference)."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     se = np.where(se > 0, se, np.nan)
-    half = norm.ppf((1 + level) / 2) * se
+    half = ndtri((1 + level) / 2) * se
     return estimate - half, estimate + half, se
 
 

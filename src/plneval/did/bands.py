@@ -35,15 +35,15 @@ def critical_value(errors: Floats, level: float) -> float:
     As in R's did the scale of a column is its interquartile range over that of the normal distribution, and quantiles
     are of the inverse empirical distribution function. Not below the normal quantile of a single interval.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     quartiles = np.quantile(errors, [0.25, 0.75], axis=0, method="inverted_cdf")
-    scale = (quartiles[1] - quartiles[0]) / (norm.ppf(0.75) - norm.ppf(0.25))
+    scale = (quartiles[1] - quartiles[0]) / (ndtri(0.75) - ndtri(0.25))
     usable = scale > 0
     if not usable.any():
         raise DidError("no row has a standard error: there is no uniform band")
     largest = np.max(np.abs(errors[:, usable] / scale[usable]), axis=1)
-    return max(float(np.quantile(largest, level, method="inverted_cdf")), float(norm.ppf((1 + level) / 2)))
+    return max(float(np.quantile(largest, level, method="inverted_cdf")), float(ndtri((1 + level) / 2)))
 
 
 def uniform_band(aggregate: Aggregate, *, draws: int, seed: int, level: float) -> pd.DataFrame:

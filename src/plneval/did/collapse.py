@@ -11,11 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plneval.did.cells import Cells, dropped_table
-from plneval.did.columns import ColumnNames, Floats, Integers, codes_of, numbers, read_columns
+from plneval.did.columns import CHUNK, ColumnNames, Floats, Integers, codes_of, numbers, read_columns
 from plneval.did.errors import DidError, name_rows
 
-# Rows summed in one go: small enough for the cache, and memory does not grow with the number of rows.
-CHUNK = 1 << 17
 Mask = NDArray[np.bool_]
 
 
@@ -50,27 +48,29 @@ def collapse_rows(
     if not len(frame):
         raise DidError("the data have no rows")
     outcome, x, weight = _values(frame, names)
-    time = numbers(frame, names.time, "time")
-    entry = _entry(frame, names, time, missing_entry)
-    keep, dropped = _usable(frame, names, outcome, x, weight)
+    time_code, times = _times(frame, names)
     unit, units = codes_of(frame[names.unit], names.unit, "unit")
-    if (unit < 0).any():
+    if unit.min() < 0:
         _refuse(frame, unit < 0, f"{names.unit}: the unit is missing", "name the unit or leave the rows out")
-    _refuse_bad_numbers(frame, names, time, outcome, x, weight)
+    entry = numbers(frame, names.entry, "entry")
+    entry_of_unit = _entry_of_unit(frame, names, entry, unit, len(units), times, missing_entry)
+    del entry
+    keep, dropped = _usable(frame, names, outcome, x, weight)
     index = frame.index
     if keep is not None:
-        entry, unit, outcome, time = entry[keep], unit[keep], outcome[keep], time[keep]
-        x = [column[keep] for column in x]
+        outcome, x = outcome[keep], [column[keep] for column in x]
         weight = None if weight is None else weight[keep]
-        frame, index = frame[keep], index[keep]
-        unit, units = _renumbered(unit, units)
-    entry_of_unit = _constant_in_unit(entry, unit, len(units), index, names.entry, "entry")
-    del entry
-    time_code, times = _time_codes(time)
-    del time
+        frame, index = frame.loc[keep, names.of_units()], index[keep]
+        time_code, kept = _renumbered(time_code[keep], np.arange(len(times)))
+        times = times[kept]
+        unit, kept = _renumbered(unit[keep], np.arange(len(units)))
+        units, entry_of_unit = units[kept], entry_of_unit[kept]
     cluster_of_unit, clusters = _clusters(frame, names, unit, units, index)
     subgroup_code, subgroups = _subgroups(frame, names)
-    key = (unit.astype(np.intp) * len(times) + time_code) * len(subgroups)
+    key = unit.astype(np.intp)
+    key *= len(times)
+    key += time_code
+    key *= len(subgroups)
     if subgroup_code is not None:
         key += subgroup_code
     del time_code, subgroup_code
@@ -117,36 +117,70 @@ def _refuse(frame: pd.DataFrame, where: Mask, found: str, remedy: str) -> None:
     raise DidError(f"{found} in {name_rows(labels, int(where.sum()))}: {remedy}")
 
 
-def _entry(frame: pd.DataFrame, names: ColumnNames, time: Floats, missing_entry: str) -> Floats:
-    """Entry of each row, with never written as infinity."""
-    entry = numbers(frame, names.entry, "entry")
-    missing = np.isnan(entry)
-    if missing.any():
-        if missing_entry == "error":
+def _times(frame: pd.DataFrame, names: ColumnNames) -> tuple[NDArray[np.int32], Floats]:
+    column = frame[names.time]
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        code, labels = codes_of(column, names.time, "time")
+    else:
+        time = numbers(frame, names.time, "time")
+        if not np.isfinite(time).all():
+            _refuse(frame, ~np.isfinite(time), f"{names.time}: the time is missing or infinite", "give the period")
+        code, labels = codes_of(pd.Series(time), names.time, "time")
+    return code, np.asarray(labels, dtype=np.float64)
+
+
+def _entry_of_unit(
+    frame: pd.DataFrame,
+    names: ColumnNames,
+    entry: Floats,
+    unit: NDArray[np.int32],
+    n_units: int,
+    times: Floats,
+    missing_entry: str,
+) -> Floats:
+    """Entry of each unit, with never written as infinity."""
+    of_unit = np.empty(n_units)
+    of_unit[unit] = entry
+    if not _matches(of_unit, unit, entry):
+        # Missing entries are equal to nothing, and 0 differs from infinity: look at every row.
+        missing = np.isnan(entry)
+        if missing.any() and missing_entry == "error":
             remedy = 'fill them in, or pass missing_entry="never" if they mean never treated'
             _refuse(frame, missing, f"{names.entry}: the entry is missing", remedy)
-        entry = np.where(missing, np.inf, entry)
-    if np.isneginf(entry).any():
-        _refuse(
-            frame, np.isneginf(entry), f"{names.entry}: the entry is minus infinity", "give a period, or 0 for never"
-        )
-    zero = entry == 0
-    if zero.any():
-        if (time < 0).any():
-            remedy = "0 means never: write infinity for never treated, or count the periods from 1"
-            _refuse(frame, zero, f"{names.entry}: the entry is 0 while periods are negative", remedy)
-        entry = np.where(zero, np.inf, entry)
-    return entry
+        entry = np.where(missing | (entry == 0), np.inf, entry)
+        of_unit = _constant_in_unit(entry, unit, n_units, frame.index, names.entry, "entry")
+    if np.isneginf(of_unit).any():
+        found = f"{names.entry}: the entry is minus infinity"
+        _refuse(frame, np.isneginf(of_unit)[unit], found, "give a period, or 0 for never")
+    if times[0] < 0 and (numbers(frame, names.entry, "entry") == 0).any():
+        zero = numbers(frame, names.entry, "entry") == 0
+        remedy = "0 means never: write infinity for never treated, or count the periods from 1"
+        _refuse(frame, zero, f"{names.entry}: the entry is 0 while periods are negative", remedy)
+    return np.where(of_unit == 0, np.inf, of_unit)
 
 
 def _usable(
     frame: pd.DataFrame, names: ColumnNames, outcome: Floats, x: Sequence[Floats], weight: Floats | None
 ) -> tuple[Mask | None, list[tuple[str, str, int, Sequence[Any]]]]:
-    """Which rows can be used (``None``: all of them), and what is dropped."""
-    reasons = [(f"the outcome {names.outcome} is missing", np.isnan(outcome))]
-    for name, column in zip(names.covariates, x, strict=True):
-        reasons.append((f"the covariate {name} is missing", np.isnan(column)))
-    if weight is not None:
+    """Which rows can be used (``None``: all of them), and what is dropped; refuse numbers that cannot be."""
+    reasons = []
+    for what, name, column in [
+        ("outcome", names.outcome, outcome),
+        *(("covariate", name, column) for name, column in zip(names.covariates, x, strict=True)),
+    ]:
+        if np.isfinite(column).all():
+            continue
+        if np.isinf(column).any():
+            _refuse(frame, np.isinf(column), f"{name}: infinite values", "mend them or set them to missing")
+        reasons.append((f"the {what} {name} is missing", np.isnan(column)))
+    if weight is not None and not (np.isfinite(weight).all() and weight.min() > 0):
+        if np.isnan(weight).any():
+            _refuse(
+                frame, np.isnan(weight), f"{names.weights}: the weight is missing", "fill it in or leave the rows out"
+            )
+        wrong = (weight < 0) | np.isinf(weight)
+        if wrong.any():
+            _refuse(frame, wrong, f"{names.weights}: negative or infinite weights", "weights are finite and at least 0")
         reasons.append(("the weight is 0", weight == 0))
     keep: Mask | None = None
     dropped: list[tuple[str, str, int, Sequence[Any]]] = []
@@ -161,30 +195,10 @@ def _usable(
     return keep, dropped
 
 
-def _refuse_bad_numbers(
-    frame: pd.DataFrame, names: ColumnNames, time: Floats, outcome: Floats, x: Sequence[Floats], weight: Floats | None
-) -> None:
-    if not np.isfinite(time).all():
-        _refuse(frame, ~np.isfinite(time), f"{names.time}: the time is missing or infinite", "give the period")
-    for name, column in zip([names.outcome, *names.covariates], [outcome, *x], strict=True):
-        if np.isinf(column).any():
-            _refuse(frame, np.isinf(column), f"{name}: infinite values", "mend them or set them to missing")
-    if weight is not None:
-        if np.isnan(weight).any():
-            _refuse(
-                frame, np.isnan(weight), f"{names.weights}: the weight is missing", "fill it in or leave the rows out"
-            )
-        wrong = (weight < 0) | np.isinf(weight)
-        if wrong.any():
-            _refuse(frame, wrong, f"{names.weights}: negative or infinite weights", "weights are finite and at least 0")
-
-
-def _renumbered(codes: NDArray[np.int32], labels: pd.Index) -> tuple[NDArray[np.int32], pd.Index]:
+def _renumbered(codes: NDArray[np.int32], labels: Integers) -> tuple[NDArray[np.int32], Integers]:
     """Number the labels anew after rows were dropped, without those that no row has any more."""
     present = np.zeros(len(labels), dtype=bool)
     present[codes] = True
-    if present.all():
-        return codes, labels
     return (np.cumsum(present) - 1).astype(np.int32)[codes], labels[present]
 
 
@@ -193,9 +207,9 @@ def _constant_in_unit(
 ) -> NDArray[Any]:
     """The value of each unit, or an error that names the rows of a unit that has several."""
     of_unit = np.empty(n_units, dtype=values.dtype)
-    of_unit[unit[::-1]] = values[::-1]
-    differs = of_unit[unit] != values
-    if differs.any():
+    of_unit[unit] = values
+    if not _matches(of_unit, unit, values):
+        differs = of_unit[unit] != values
         units_concerned = np.unique(unit[differs])
         rows = np.flatnonzero(unit == units_concerned[0])
         other = np.flatnonzero(values[rows] != values[rows[0]])[0]
@@ -208,18 +222,6 @@ def _constant_in_unit(
             f"first in {name_rows([index[rows[0]], index[rows[other]]])}: {remedy}"
         )
     return of_unit
-
-
-def _time_codes(time: Floats) -> tuple[NDArray[np.int32], Floats]:
-    low, high = time.min(), time.max()
-    if high - low <= 100_000:
-        offset = (time - low).astype(np.intp)
-        if np.array_equal(offset, time - low):
-            present = np.zeros(int(high - low) + 1, dtype=bool)
-            present[offset] = True
-            return (np.cumsum(present) - 1).astype(np.int32)[offset], np.flatnonzero(present) + low
-    codes, labels = pd.factorize(time, sort=True)
-    return codes.astype(np.int32), np.asarray(labels, dtype=np.float64)
 
 
 def _clusters(
@@ -268,8 +270,13 @@ def _is_constant(values: Floats, code: NDArray[Any], size: int) -> bool:
     """Whether the values are the same within each code."""
     last = np.empty(size)
     last[code] = values
+    return _matches(last, code, values)
+
+
+def _matches(of_code: NDArray[Any], code: NDArray[Any], values: NDArray[Any]) -> bool:
+    """Whether every value is the one of its code."""
     return all(
-        bool((last[code[start : start + CHUNK]] == values[start : start + CHUNK]).all())
+        bool((of_code[code[start : start + CHUNK]] == values[start : start + CHUNK]).all())
         for start in range(0, len(values), CHUNK)
     )
 

@@ -15,6 +15,9 @@ from plneval.did.errors import DidError
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
+# Rows worked on in one go: small enough for the cache, and memory does not grow with the number of rows.
+CHUNK = 1 << 17
+
 
 @dataclass(frozen=True)
 class ColumnNames:
@@ -28,6 +31,10 @@ class ColumnNames:
     weights: str | None = None
     cluster: str | None = None
     subgroup: str | None = None
+
+    def of_units(self) -> list[str]:
+        """The columns of units that are read after rows were dropped: unit, cluster and subgroup."""
+        return list(dict.fromkeys(name for name in (self.unit, self.cluster, self.subgroup) if name is not None))
 
     def used(self) -> list[str]:
         """Every column named, once, in a fixed order."""
@@ -72,13 +79,13 @@ def column_names(
 
 
 def read_columns(data: Any, used: Sequence[str]) -> pd.DataFrame:
-    """Return the named columns of a DataFrame or of an Arrow table as a DataFrame (no copy where none is needed)."""
+    """Return a DataFrame as it is, and the named columns of an Arrow table as one: selecting would copy them."""
     if isinstance(data, pd.DataFrame):
         if not data.columns.is_unique:
             repeated = sorted({str(name) for name in data.columns[data.columns.duplicated()]} & set(used))
             if repeated:
                 raise DidError(f"the data have more than one column named {', '.join(map(repr, repeated))}")
-        return data[list(used)]
+        return data
     frame: pd.DataFrame = data.select(list(used)).to_pandas()
     return frame
 
@@ -146,13 +153,22 @@ def codes_of(values: pd.Series, name: str, part: str) -> tuple[NDArray[np.int32]
         array = values.to_numpy()
         low, high = int(array.min()), int(array.max())
         if high - low <= max(4 * len(array), 1_000_000):
-            offset = np.subtract(array, low, dtype=np.intp, casting="unsafe")
-            present = np.zeros(high - low + 1, dtype=bool)
-            present[offset] = True
-            lookup = (np.cumsum(present) - 1).astype(np.int32)
-            return lookup[offset], pd.Index(np.flatnonzero(present) + low)
+            return _codes_of_integers(array, low, high)
     try:
         codes, labels = pd.factorize(values, sort=True)
     except TypeError:
         raise DidError(f"the {part} column {name!r} mixes values that cannot be sorted (text and numbers?)") from None
     return codes.astype(np.int32), pd.Index(labels)
+
+
+def _codes_of_integers(array: NDArray[Any], low: int, high: int) -> tuple[NDArray[np.int32], pd.Index]:
+    """Codes of integers in a narrow range, by looking them up, chunk by chunk."""
+    present = np.zeros(high - low + 1, dtype=bool)
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(array), CHUNK)]
+    for chunk in chunks:
+        present[array[chunk].astype(np.intp) - low] = True
+    lookup = (np.cumsum(present) - 1).astype(np.int32)
+    codes = np.empty(len(array), dtype=np.int32)
+    for chunk in chunks:
+        codes[chunk] = lookup[array[chunk].astype(np.intp) - low]
+    return codes, pd.Index(np.flatnonzero(present) + low)

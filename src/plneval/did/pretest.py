@@ -90,7 +90,7 @@ def pretest(
     DidError
         No effect before entry, or a covariance matrix that is singular: as many effects as clusters, or more.
     """
-    from scipy.stats import chi2, ncx2
+    from scipy.special import chdtrc, chdtri, chndtr
 
     if draws < 99:
         raise DidError(f"draws is {draws}; the bootstrap needs 99 or more")
@@ -118,13 +118,13 @@ def pretest(
         p = float((1 + np.sum(drawn[:, 0] >= statistic)) / (1 + len(drawn)))
         bound = float(np.quantile(drawn[:, 0], 1 - level, method="inverted_cdf"))
     else:
-        p = float(chi2.sf(statistic, len(before)))
-        bound = float(chi2.ppf(1 - level, len(before)))
+        p = float(chdtrc(len(before), statistic))
+        bound = float(chdtri(len(before), level))
 
     def power(gradient: float) -> float:
         if bootstrap:
             return float(np.mean(drawn @ np.array([1.0, gradient, gradient**2]) > bound))
-        return float(ncx2.sf(bound, len(before), gradient**2 * unit))
+        return float(1 - chndtr(bound, len(before), gradient**2 * unit))
 
     return PreTest(
         statistic=statistic,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plneval.did.columns import Floats
-from plneval.did.regression import CannotEstimate, inverse
+from plneval.did.columns import Floats, Integers
+from plneval.did.regression import CannotEstimate, Records, inverse
 
 # A fitted score this near 1 leaves no comparison like the treated, and R's did gives such a cell up.
 OVERLAP_LIMIT = 0.999
@@ -19,50 +19,89 @@ MAX_STEPS = 60
 
 
 @dataclass(frozen=True)
-class Propensity:
-    """A fitted propensity model of R rows and K covariates.
+class Scored:
+    """What a propensity model is fitted to: rows (or records standing for them), N of them, of R records.
 
     Attributes
     ----------
-    odds
-        (R,) p / (1 - p), 0 for trimmed rows.
-    linear_representation
-        (R, K): the rows sum to 0, and each is its row's contribution to the coefficients.
+    rows
+        N rows: weight, weight times outcome, and x.
+    treated, post
+        (N,) 0 or 1.
+    start
+        (R,) first row of each record, rows being sorted by record; ``None`` where rows are the records.
     """
 
+    rows: Records
+    treated: Floats
+    post: Floats
+    start: Integers | None = None
+
+    def by_record(self, values: Floats) -> Floats:
+        """Sum (N, ...) values of rows over their records."""
+        return values if self.start is None else np.add.reduceat(values, self.start, axis=0)
+
+
+@dataclass(frozen=True)
+class Propensity:
+    """A fitted propensity model, N rows of R records.
+
+    Attributes
+    ----------
+    scored
+        What it was fitted to.
+    odds
+        (N,) p / (1 - p) of comparison rows; 0 for treated and for trimmed rows.
+    linear_representation
+        (R, K): each record's contribution to the coefficients; they sum to 0.
+    weight, outcome, x
+        (R,), (R,), (R, K): Σ odds·w, Σ odds·wy and Σ odds·wx of each record.
+    """
+
+    scored: Scored
     odds: Floats
     linear_representation: Floats
+    weight: Floats
+    outcome: Floats
+    x: Floats
+
+    def derivative(self, post: bool, coefficients: Floats | None, average: float) -> Floats:
+        """(K,) what the average of y - x'b over comparison rows of one period, weighted by odds, changes by with the
+        model's coefficients: Σ odds·w (y - x'b - average) x / Σ odds·w."""
+        rows = self.scored.rows
+        weight = self.odds * (self.scored.post if post else 1 - self.scored.post)
+        residual = rows.outcome - rows.weight * average
+        if coefficients is not None:
+            residual = residual - rows.weight * (rows.x @ coefficients)
+        return np.asarray((weight * residual) @ rows.x / (weight @ rows.weight))
 
 
-def fit_propensity(treated: Floats, x: Floats, weight: Floats) -> Propensity:
+def fit_propensity(scored: Scored) -> Propensity:
     """Fit P(treated | x) by weighted maximum likelihood (Newton's method, to the last digits).
-
-    Parameters
-    ----------
-    treated
-        (R,) 0 or 1.
-    x
-        (R, K) with the constant.
-    weight
-        (R,).
 
     Raises
     ------
     CannotEstimate
         No overlap (a fitted score of 0.999 or more), collinear covariates, or no convergence.
     """
-    probability = _newton(treated, x, weight)
+    rows, treated = scored.rows, scored.treated
+    probability = _newton(treated, rows.x, rows.weight)
     if probability.max() >= OVERLAP_LIMIT:
         raise CannotEstimate(
             "no overlap: the covariates set treated and comparison apart (propensity of 0.999 or more)"
         )
     probability = np.minimum(probability, SCORE_LIMIT)
-    information = (x * (weight * probability * (1 - probability))[:, None]).T @ x
-    scores = (weight * (treated - probability))[:, None] * x
-    kept = (treated == 1) | (probability < TRIM_LIMIT)
+    information = (rows.x * (rows.weight * probability * (1 - probability))[:, None]).T @ rows.x
+    scores = (rows.weight * (treated - probability))[:, None] * rows.x
+    odds = (1 - treated) * np.where(probability < TRIM_LIMIT, probability / (1 - probability), 0.0)
+    weight = odds * rows.weight
     return Propensity(
-        odds=np.where(kept, probability / (1 - probability), 0.0),
-        linear_representation=scores @ inverse(information, "the propensity model"),
+        scored=scored,
+        odds=odds,
+        linear_representation=scored.by_record(scores) @ inverse(information, "the propensity model"),
+        weight=scored.by_record(weight),
+        outcome=scored.by_record(odds * rows.outcome),
+        x=scored.by_record(weight[:, None] * rows.x),
     )
 
 

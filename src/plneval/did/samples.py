@@ -10,17 +10,9 @@ from plneval.did.cells import Cells
 from plneval.did.collapse import Rows
 from plneval.did.columns import Floats, Integers
 from plneval.did.design import Design, GroupTime
+from plneval.did.propensity import Scored
 from plneval.did.regression import Records
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Records of one group and time: ``treated`` and ``post`` (R,) are 0 or 1, ``piece`` (R,) says whose they are."""
-
-    records: Records
-    treated: Floats
-    post: Floats
-    piece: Integers
+from plneval.did.two_by_two import Sample
 
 
 @dataclass(frozen=True)
@@ -120,61 +112,81 @@ class BalancedPanel:
         weight = self._weight[rows, self._weight_position(cell)]
         change = self._outcome[rows, cell.time] - self._outcome[rows, cell.base]
         x = self._x[rows, min(cell.time, cell.base)]
-        return Sample(Records(weight, weight * change, x), treated, np.ones(len(rows)), self._piece[rows])
+        records, post = Records(weight, weight * change, x), np.ones(len(rows))
+        return Sample(records, treated, post, self._piece[rows], Scored(records, treated, post))
 
 
 class CrossSections:
-    """Levels in the two periods, from cells or, where a propensity model needs them, from rows."""
+    """Levels in the two periods, from cells; a propensity model may be fitted to the rows behind them."""
 
     def __init__(self, design: Design, pieces: Pieces, cells: Cells, rows: Rows | None) -> None:
-        if rows is None:
-            source = design.cells
-            unit, time = source.unit, design.time
-            weight, outcome, x = source.sw, source.swy, source.covariate_mean
-            exact = source.constant_covariates
-            self._sxx = None if exact else source.sxx
-            self._sxy = None if exact else source.sxy
-        else:
-            unit, time = cells.unit[rows.cell], design.time_position[cells.time[rows.cell]]
-            weight, outcome, x = rows.weight, rows.weight * rows.outcome, rows.covariates
-            self._sxx = self._sxy = None
+        used = design.cells
         n_groups = len(design.groups)
-        group = design.group[unit]
-        block = np.where((time >= 0) & (group >= 0), time * n_groups + group, -1)
-        smallest = np.int16 if block.max(initial=0) < np.iinfo(np.int16).max else np.int64
-        # The sort is stable, so sums run in the order the rows came in.
-        order = np.argsort(block.astype(smallest), kind="stable")
+        block = design.time * n_groups + design.group[used.unit]
+        order = np.argsort(block, kind="stable")
         self._start = np.searchsorted(block[order], np.arange(len(design.times) * n_groups + 1))
-        self._weight, self._outcome, self._x = weight[order], outcome[order], x[order]
-        if self._sxx is not None and self._sxy is not None:
-            self._sxx, self._sxy = self._sxx[order], self._sxy[order]
-        self._piece = pieces.of_unit[unit[order]]
+        exact = used.constant_covariates
+        self._records = Records(
+            used.sw[order],
+            used.swy[order],
+            used.covariate_mean[order],
+            None if exact else used.sxx[order],
+            None if exact else used.sxy[order],
+        )
+        self._piece = pieces.of_unit[used.unit[order]]
         self._n_groups = n_groups
+        self._rows: Records | None = None
+        if rows is not None:
+            self._rows, self._first_row = _sort_rows(cells, used, order, rows)
 
     def take(self, cell: GroupTime) -> Sample:
         """The records of one group and time in the later and in the base period."""
-        slices, treated, post = [], [], []
+        parts, treated, post = [], [], []
         for time, later in ((cell.time, 1.0), (cell.base, 0.0)):
             for group in (cell.group, *cell.comparison):
                 block = time * self._n_groups + group
-                slices.append(slice(self._start[block], self._start[block + 1]))
-                size = slices[-1].stop - slices[-1].start
-                treated.append(np.full(size, 1.0 if group == cell.group else 0.0))
-                post.append(np.full(size, later))
-
-        def gather(values: Floats) -> Floats:
-            return np.concatenate([values[part] for part in slices])
-
-        records = Records(
-            gather(self._weight),
-            gather(self._outcome),
-            gather(self._x),
-            None if self._sxx is None else gather(self._sxx),
-            None if self._sxy is None else gather(self._sxy),
+                parts.append(slice(self._start[block], self._start[block + 1]))
+                treated.append(1.0 if group == cell.group else 0.0)
+                post.append(later)
+        sizes = [part.stop - part.start for part in parts]
+        records = _gather(self._records, parts)
+        of_arm, of_period = np.repeat(treated, sizes), np.repeat(post, sizes)
+        piece = np.concatenate([self._piece[part] for part in parts])
+        if self._rows is None:
+            return Sample(records, of_arm, of_period, piece, Scored(records, of_arm, of_period))
+        first = self._first_row
+        row_parts = [slice(first[part.start], first[part.stop]) for part in parts]
+        row_sizes = [part.stop - part.start for part in row_parts]
+        starts = np.concatenate([np.diff(first[part.start : part.stop + 1]) for part in parts])
+        scored = Scored(
+            _gather(self._rows, row_parts),
+            np.repeat(treated, row_sizes),
+            np.repeat(post, row_sizes),
+            np.cumsum(starts) - starts,
         )
-        return Sample(
-            records,
-            np.concatenate(treated),
-            np.concatenate(post),
-            np.concatenate([self._piece[part] for part in slices]),
-        )
+        return Sample(records, of_arm, of_period, piece, scored)
+
+
+def _gather(records: Records, parts: list[slice]) -> Records:
+    def joined(values: Floats) -> Floats:
+        return np.concatenate([values[part] for part in parts])
+
+    return Records(
+        joined(records.weight),
+        joined(records.outcome),
+        joined(records.x),
+        None if records.sxx is None else joined(records.sxx),
+        None if records.sxy is None else joined(records.sxy),
+    )
+
+
+def _sort_rows(cells: Cells, used: Cells, order: Integers, rows: Rows) -> tuple[Records, Integers]:
+    """Rows sorted as the records are (in their own order within a record), and the first row of each record."""
+    n_times = len(cells.times)
+    position = np.full(len(cells.units) * n_times, -1, dtype=np.intp)
+    position[(used.unit * n_times + used.time)[order]] = np.arange(len(order))
+    record = position[(cells.unit * n_times + cells.time)][rows.cell]
+    kept = np.argsort(record, kind="stable")[int(np.sum(record < 0)) :]
+    weight = rows.weight[kept]
+    first = np.r_[0, np.cumsum(used.n[order])]
+    return Records(weight, weight * rows.outcome[kept], rows.covariates[kept]), first
