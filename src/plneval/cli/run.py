@@ -76,7 +76,8 @@ def run_workflow(
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     first = next((place for place, line in enumerate(tail) if re.search("Error|Exception", line)), 0)
-    raise RunFailed("\n".join([*tail[first:], f"The workflow failed. Its log: {log.relative_to(root)}; jobs: results/*/logs/"]))
+    where = f"The workflow failed. Its log: {log.relative_to(root)}; logs of its jobs: results/*/logs/"
+    raise RunFailed("\n".join([*tail[first:], where]))
 
 
 def _environment() -> dict[str, str]:

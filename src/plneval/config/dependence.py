@@ -9,7 +9,8 @@ from plneval.config.cohort import Cohort
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "simulate": ("simulate", "study"),
     "ingest": ("data", "study", "design", "outcomes", "sources"),
-    "prepare": ("study", "design", "outcomes"),
+    # The declared entry of schools that are members in the first list stands with the sources.
+    "prepare": ("study", "design", "outcomes", "sources"),
     "describe": ("study", "design", "outcomes"),
     "estimate": ("study", "design", "outcomes"),
     "challenge": ("title", "programme", "study", "design", "outcomes", "models"),
