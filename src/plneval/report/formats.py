@@ -76,8 +76,13 @@ def months(value: Any) -> str:
 
 
 def word(value: Any) -> str:
-    """A name from a table as words: underscores become blanks; a dash where it is missing or empty."""
+    """A name from a table as words: underscores become blanks; a dash where it is missing or empty.
+
+    A text of several words is prose, not a name, and stays as it is: it may speak of a model or a setting by name.
+    """
     text = "" if is_missing(value) else str(value).strip()
+    if " " in text:
+        return text
     return text.replace("_", " ") if text else MISSING
 
 
