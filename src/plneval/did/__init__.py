@@ -7,8 +7,30 @@ from __future__ import annotations
 
 from plneval.did.aggregate import Aggregate
 from plneval.did.att_gt import GroupTimeEffects, att_gt
+from plneval.did.bacon import BaconDecomposition, bacon
 from plneval.did.cells import Cells, cells
+from plneval.did.cohort_regression import extended_twfe, sun_abraham
 from plneval.did.errors import DidError
+from plneval.did.imputation import imputation, two_stage
+from plneval.did.linear_effects import LinearEffects
 from plneval.did.pretest import PreTest
+from plneval.did.twfe import event_study, twfe
 
-__all__ = ["Aggregate", "Cells", "DidError", "GroupTimeEffects", "PreTest", "att_gt", "cells"]
+__all__ = [
+    "Aggregate",
+    "BaconDecomposition",
+    "Cells",
+    "DidError",
+    "GroupTimeEffects",
+    "LinearEffects",
+    "PreTest",
+    "att_gt",
+    "bacon",
+    "cells",
+    "event_study",
+    "extended_twfe",
+    "imputation",
+    "sun_abraham",
+    "twfe",
+    "two_stage",
+]
