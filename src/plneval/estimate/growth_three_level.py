@@ -13,9 +13,8 @@ from plneval.config.models import Growth
 from plneval.estimate.growth import MixedModel
 from plneval.estimate.growth_design import FixedPart
 
-GRADIENT_LIMIT = 2e-2
-"""Largest gradient norm of the deviance (in the relative covariance parameters) that still counts as converged; lme4
-warns above 2e-3 in units scaled by the Hessian, which are smaller than these by about an order of magnitude."""
+DECREASE = 1e-4
+"""Deviance that may be left to gain at the optimum for the fit to count as converged."""
 
 
 def fit_three_level(fixed: FixedPart, spec: Growth) -> MixedModel:
@@ -36,18 +35,20 @@ def fit_three_level(fixed: FixedPart, spec: Growth) -> MixedModel:
     formula = f"y ~ 0 + {' + '.join(columns)} + {_random('school', spec)} + {_random('unit', spec)}"
     result, said = _optimise(formula, data, "auto")
     tried = [_attempt(result)]
-    if not _stationary(result) or result.isSingular():
+    schools = int(data["school"].nunique())
+    if not _stationary(result, schools) or result.isSingular():
         second, also = _optimise(formula, data, "COBYQA")
         tried.append(_attempt(second))
         said = sorted({*said, *also})
-        if second.deviance < result.deviance - 1e-6 or (_stationary(second) and not _stationary(result)):
+        better = second.deviance < result.deviance - DECREASE
+        if better or (_stationary(second, schools) and not _stationary(result, schools)):
             result = second
     return MixedModel(
         params=np.asarray(result.beta, dtype=np.float64),
         covariance=np.asarray(result.vcov(), dtype=np.float64),
         df=np.asarray(satterthwaite_df(result).df, dtype=np.float64),
         variances=_variances(result),
-        converged=_stationary(result),
+        converged=_stationary(result, schools),
         singular=bool(result.isSingular()),
         inference="REML, Satterthwaite",
         diagnostics={
@@ -87,10 +88,14 @@ def _optimise(formula: str, data: pd.DataFrame, optimizer: str) -> tuple[Any, li
     return result, sorted({str(item.message).splitlines()[0] for item in caught})
 
 
-def _stationary(result: Any) -> bool:
-    """Whether the optimiser says so and the gradient agrees; at the boundary only the optimiser can say."""
+def _stationary(result: Any, schools: int) -> bool:
+    r"""Whether the optimiser says so and the gradient agrees; at the boundary only the optimiser can say.
+
+    A gradient of norm g promises a decrease of about :math:`g^2/(2h)` where h is the deviance's curvature, which in a
+    relative standard deviation of schools is of the order of their number or more: that bound must lie below 1e-4.
+    """
     gradient = result.gradient_norm
-    steep = gradient is not None and not result.at_boundary and gradient > GRADIENT_LIMIT
+    steep = gradient is not None and not result.at_boundary and gradient**2 / (2 * schools) > DECREASE
     return bool(result.converged) and not steep
 
 
