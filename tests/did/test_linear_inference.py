@@ -179,6 +179,7 @@ def test_arms_count_clusters_not_units() -> None:
     assert sample.arms() == (6, 6)
 
 
+@pytest.mark.slow
 def test_cr2_covers_with_few_clusters_where_cr1_does_not() -> None:
     """16 clusters, 4 of them treated, no effect, 400 draws: CR1 rejects too often, CR2 within Monte Carlo error of 5 %.
 
