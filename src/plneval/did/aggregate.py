@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
+from plneval.did.products import crossproduct, linear
 
 if TYPE_CHECKING:
     from plneval.did.att_gt import GroupTimeEffects
@@ -64,7 +65,7 @@ class Aggregate:
     def vcov(self) -> Floats:
         """(Q, Q) covariance of the rows of ``table`` ((1, 1) for simple); zeros for a reference row."""
         columns = self.by_cluster if self.kind != "simple" else self.overall_by_cluster[:, None]
-        return np.asarray(columns.T @ columns)
+        return crossproduct(columns)
 
     @property
     def influence(self) -> pd.DataFrame:
@@ -161,7 +162,7 @@ def _weighted(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
     share = size[of_group] / size[of_group].sum()
     average = float(share @ effects.att[chosen])
     surplus = np.bincount(of_group, effects.att[chosen] - average, len(size)) / size[of_group].sum()
-    by_piece = effects.contributions[:, chosen] @ share + pieces.mass * surplus[pieces.group]
+    by_piece = linear(effects.contributions[:, chosen], share) + pieces.mass * surplus[pieces.group]
     return average, effects.by_cluster(by_piece)
 
 
@@ -229,7 +230,7 @@ def _by_group(effects: GroupTimeEffects, which: Mask) -> Aggregate:
     average = float(share @ np.array([row[0] for row in rows]))
     surplus = np.zeros(len(size))
     surplus[position] = (np.array([row[0] for row in rows]) - average) / total
-    by_cluster = np.column_stack([row[1] for row in rows]) @ share
+    by_cluster = linear(np.column_stack([row[1] for row in rows]), share)
     by_cluster = by_cluster + effects.by_cluster(pieces.mass * surplus[pieces.group])
     return _finish(effects, "group", keys, rows, (average, by_cluster))
 

@@ -14,6 +14,7 @@ from plneval.did.collapse import Rows, collapse_rows
 from plneval.did.columns import Floats, available_columns, column_names
 from plneval.did.design import Design, GroupTime, check_options, make_design
 from plneval.did.errors import DidError
+from plneval.did.products import crossproduct
 from plneval.did.regression import CannotEstimate
 from plneval.did.samples import BalancedPanel, CrossSections, Pieces, make_pieces
 from plneval.did.two_by_two import CROSS_SECTION, PANEL, Sample, cross_section_means, panel_means
@@ -94,8 +95,7 @@ class GroupTimeEffects:
     @property
     def vcov(self) -> Floats:
         """(M, M) covariance of the effects in the order of ``table``; zeros for reference rows."""
-        by_cluster = self.by_cluster()
-        return np.asarray(by_cluster.T @ by_cluster)
+        return crossproduct(self.by_cluster())
 
     @property
     def influence(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
+from plneval.did.products import weighted_sums
 
 if TYPE_CHECKING:
     from plneval.did.aggregate import Aggregate
@@ -25,7 +26,7 @@ def multiplier_draws(by_cluster: Floats, draws: int, seed: int) -> Floats:
     found = []
     for start in range(0, draws, step):
         signs = random.integers(0, 2, size=(min(step, draws - start), n_clusters), dtype=np.int8)
-        found.append((2.0 * signs - 1.0) @ by_cluster)
+        found.append(weighted_sums(2.0 * signs - 1.0, by_cluster))
     return np.concatenate(found)
 
 

@@ -102,7 +102,7 @@ def collapse_rows(
     if not keep_rows or made.constant_covariates:
         return made, None
     ones = np.ones(len(cell))
-    return made, Rows(cell, outcome, ones if weight is None else weight, np.column_stack([ones, *x]))
+    return made, Rows(cell, outcome, ones if weight is None else weight, np.stack([ones, *x]).T)
 
 
 def _values(frame: pd.DataFrame, names: ColumnNames) -> tuple[Floats, list[Floats], Floats | None]:

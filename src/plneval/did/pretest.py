@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
+from plneval.did.products import crossproduct, weighted_sums
 
 if TYPE_CHECKING:
     from plneval.did.att_gt import GroupTimeEffects
@@ -103,7 +104,7 @@ def pretest(
         raise DidError("no effect before entry can be tested: each group needs two periods before entry")
     pieces = effects.contributions[:, before]
     by_cluster = effects.by_cluster(pieces)
-    covariance = by_cluster.T @ by_cluster
+    covariance = crossproduct(by_cluster)
     if not _usable(covariance[None])[0]:
         raise DidError(
             f"the covariance of the {len(before)} effects before entry, estimated from {effects.n_clusters} clusters, "
@@ -169,7 +170,7 @@ def _bootstrap(effects: GroupTimeEffects, pieces: Floats, slope: Floats, draws: 
     by_group = np.zeros((n_clusters, n_groups, q))
     np.add.at(by_group, (of_pieces.cluster, of_pieces.group), pieces)
     shared = share[:, :, None] * by_cluster[:, None, :]
-    overlap = share.T @ share
+    overlap = crossproduct(share)
     random = np.random.default_rng(seed)
     found = []
     step = max(1, CHUNK // (n_clusters + n_groups * q + q * q))
@@ -178,12 +179,12 @@ def _bootstrap(effects: GroupTimeEffects, pieces: Floats, slope: Floats, draws: 
         # With s the signs, φ a cluster's contributions, M_g the signed sum of group g, a_cg a cluster's share of it:
         # Σ_c (s φ_c − Σ_g a_cg M_g)(…)' = Σ φφ' − Σ_g (Σ_c s a_cg φ_c) M_g' − its transpose
         #                                 + Σ_gh (Σ_c a_cg a_ch) M_g M_h'.
-        moved = (signs @ by_group.reshape(n_clusters, -1)).reshape(-1, n_groups, q)
-        crossed = (signs @ shared.reshape(n_clusters, -1)).reshape(-1, n_groups, q)
+        moved = weighted_sums(signs, by_group.reshape(n_clusters, -1)).reshape(-1, n_groups, q)
+        crossed = weighted_sums(signs, shared.reshape(n_clusters, -1)).reshape(-1, n_groups, q)
         product = np.swapaxes(crossed, 1, 2) @ moved
-        covariance = by_cluster.T @ by_cluster - product - np.swapaxes(product, 1, 2)
+        covariance = crossproduct(by_cluster) - product - np.swapaxes(product, 1, 2)
         covariance = covariance + np.swapaxes(moved, 1, 2) @ (overlap @ moved)
-        error = signs @ by_cluster
+        error = weighted_sums(signs, by_cluster)
         usable = _usable(covariance)
         solved = np.linalg.solve(
             covariance[usable], np.stack([error[usable], np.broadcast_to(slope, (usable.sum(), q))], 2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plneval.did.columns import Floats, Integers
+from plneval.did.products import linear, moments, project, weighted_gram
 from plneval.did.regression import CannotEstimate, Records, inverse
 
 # A fitted score this near 1 leaves no comparison like the treated, and R's did gives such a cell up.
@@ -72,8 +73,8 @@ class Propensity:
         weight = self.odds * (self.scored.post if post else 1 - self.scored.post)
         residual = rows.outcome - rows.weight * average
         if coefficients is not None:
-            residual = residual - rows.weight * (rows.x @ coefficients)
-        return np.asarray((weight * residual) @ rows.x / (weight @ rows.weight))
+            residual = residual - rows.weight * linear(rows.x, coefficients)
+        return moments(weight * residual, rows.x) / np.sum(weight * rows.weight)
 
 
 def fit_propensity(scored: Scored) -> Propensity:
@@ -91,14 +92,14 @@ def fit_propensity(scored: Scored) -> Propensity:
             "no overlap: the covariates set treated and comparison apart (propensity of 0.999 or more)"
         )
     probability = np.minimum(probability, SCORE_LIMIT)
-    information = (rows.x * (rows.weight * probability * (1 - probability))[:, None]).T @ rows.x
+    information = weighted_gram(rows.weight * probability * (1 - probability), rows.x)
     scores = (rows.weight * (treated - probability))[:, None] * rows.x
     odds = (1 - treated) * np.where(probability < TRIM_LIMIT, probability / (1 - probability), 0.0)
     weight = odds * rows.weight
     return Propensity(
         scored=scored,
         odds=odds,
-        linear_representation=scored.by_record(scores) @ inverse(information, "the propensity model"),
+        linear_representation=project(scored.by_record(scores), inverse(information, "the propensity model")),
         weight=scored.by_record(weight),
         outcome=scored.by_record(odds * rows.outcome),
         x=scored.by_record(weight[:, None] * rows.x),
@@ -110,19 +111,19 @@ def _newton(treated: Floats, x: Floats, weight: Floats) -> Floats:
     from scipy.special import expit
 
     share = float(np.sum(weight * treated) / np.sum(weight))
-    linear = np.full(len(treated), np.log(share / (1 - share)))
+    predictor = np.full(len(treated), np.log(share / (1 - share)))
     for _ in range(MAX_STEPS):
-        probability = expit(linear)
+        probability = expit(predictor)
         spread = weight * probability * (1 - probability)
-        information = (x * spread[:, None]).T @ x
+        information = weighted_gram(spread, x)
         if probability.max() >= OVERLAP_LIMIT and _nearly_separated(spread, weight):
             break  # The likelihood has no maximum: the caller refuses on the score.
-        gradient = x.T @ (weight * (treated - probability))
+        gradient = moments(weight * (treated - probability), x)
         step = inverse(information, "the propensity model") @ gradient
-        linear = linear + _damped(treated, linear, x @ step, weight)
+        predictor = predictor + _damped(treated, predictor, linear(x, step), weight)
         # Newton's step squares the error: a step this small lands on the maximum to the last digits.
         if float(gradient @ step) <= 1e-13 * np.sum(weight):
-            return np.asarray(expit(linear))
+            return np.asarray(expit(predictor))
     if probability.max() >= OVERLAP_LIMIT:
         return np.asarray(probability)
     raise CannotEstimate("the propensity model did not converge")
@@ -132,17 +133,17 @@ def _nearly_separated(spread: Floats, weight: Floats) -> bool:
     return float(np.sum(spread)) <= 1e-6 * float(np.sum(weight))
 
 
-def _damped(treated: Floats, linear: Floats, change: Floats, weight: Floats) -> Floats:
+def _damped(treated: Floats, predictor: Floats, change: Floats, weight: Floats) -> Floats:
     """The step in the linear predictor, halved while the likelihood would fall; small steps cannot overshoot."""
     if np.abs(change).max() <= 2.0:
         return change
-    reached = _log_likelihood(treated, linear, weight)
+    reached = _log_likelihood(treated, predictor, weight)
     for _ in range(20):
-        if _log_likelihood(treated, linear + change, weight) >= reached:
+        if _log_likelihood(treated, predictor + change, weight) >= reached:
             break
         change = change / 2
     return change
 
 
-def _log_likelihood(treated: Floats, linear: Floats, weight: Floats) -> float:
-    return float(np.sum(weight * (treated * linear - np.logaddexp(0.0, linear))))
+def _log_likelihood(treated: Floats, predictor: Floats, weight: Floats) -> float:
+    return float(np.sum(weight * (treated * predictor - np.logaddexp(0.0, predictor))))

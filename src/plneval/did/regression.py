@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plneval.did.columns import Floats
+from plneval.did.products import linear, moments, project, weighted_gram
 
 # Reciprocal condition number (of the matrix scaled to a unit diagonal) below which covariates count as collinear.
 SINGULAR = 1e-13
@@ -82,8 +83,7 @@ def fit_regression(records: Records, part: Floats, of: str) -> Regression:
     used = part > 0
     x, weight = records.x[used], records.weight[used]
     if records.sxx is None or records.sxy is None:
-        gram = (x * weight[:, None]).T @ x
-        moment = x.T @ records.outcome[used]
+        gram, moment = weighted_gram(weight, x), moments(records.outcome[used], x)
     else:
         gram = records.sxx[used].sum(axis=0)
         moment = records.sxy[used].sum(axis=0)
@@ -93,8 +93,8 @@ def fit_regression(records: Records, part: Floats, of: str) -> Regression:
     coefficients = coefficients + inverted @ (moment - gram @ coefficients)
     representation = np.zeros_like(records.x)
     if records.sxx is None or records.sxy is None:
-        scores = (records.outcome[used] - weight * (x @ coefficients))[:, None] * x
+        scores = (records.outcome[used] - weight * linear(x, coefficients))[:, None] * x
     else:
-        scores = records.sxy[used] - records.sxx[used] @ coefficients
-    representation[used] = scores @ inverted
+        scores = records.sxy[used] - np.einsum("nij,j->ni", records.sxx[used], coefficients)
+    representation[used] = project(scores, inverted)
     return Regression(coefficients, representation)

@@ -186,7 +186,19 @@ def _sort_rows(cells: Cells, used: Cells, order: Integers, rows: Rows) -> tuple[
     position = np.full(len(cells.units) * n_times, -1, dtype=np.intp)
     position[(used.unit * n_times + used.time)[order]] = np.arange(len(order))
     record = position[(cells.unit * n_times + cells.time)][rows.cell]
-    kept = np.argsort(record, kind="stable")[int(np.sum(record < 0)) :]
+    kept = _stable_order(record, len(order))[int(np.sum(record < 0)) :]
     weight = rows.weight[kept]
     first = np.r_[0, np.cumsum(used.n[order])]
-    return Records(weight, weight * rows.outcome[kept], rows.covariates[kept]), first
+    # Columns lie together in memory: products with a (rows,) vector run three times faster than with rows together.
+    x = np.stack([column[kept] for column in rows.covariates.T]).T
+    return Records(weight, weight * rows.outcome[kept], x), first
+
+
+def _stable_order(code: Integers, size: int) -> Integers:
+    """Order that sorts codes from -1 to size - 1 and keeps the order of equal ones; fast where they are few."""
+    if size < np.iinfo(np.int16).max:
+        return np.argsort(code.astype(np.int16), kind="stable")
+    low = np.argsort((code & 0x7FFF).astype(np.int16), kind="stable")
+    if size < 1 << 30:
+        return low[np.argsort((code[low] >> 15).astype(np.int16), kind="stable")]
+    return np.argsort(code, kind="stable")

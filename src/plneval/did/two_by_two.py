@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plneval.did.columns import Floats, Integers
+from plneval.did.products import linear, moments
 from plneval.did.propensity import Propensity, Scored, fit_propensity
 from plneval.did.regression import Records, fit_regression
 
@@ -57,7 +58,7 @@ def _average(weight: Floats, total: Floats) -> tuple[float, Floats]:
 def _mean_x(part: Floats, records: Records) -> Floats:
     """(K,) mean of x over the records, weighted by ``part`` times their weight."""
     weight = part * records.weight
-    return np.asarray(weight @ records.x / weight.sum())
+    return moments(weight, records.x) / weight.sum()
 
 
 def _comparison(score: Propensity, period: Floats, coefficients: Floats | None = None) -> tuple[float, Floats, Floats]:
@@ -66,7 +67,7 @@ def _comparison(score: Propensity, period: Floats, coefficients: Floats | None =
     total = score.outcome * period
     x = score.x * period[:, None]
     if coefficients is not None:
-        total = total - x @ coefficients
+        total = total - linear(x, coefficients)
     average, contribution = _average(weight, total)
     return average, contribution, x.sum(axis=0) / weight.sum()
 
@@ -83,9 +84,9 @@ def panel_regression(sample: Sample) -> Estimate:
     """Outcome regression for a panel."""
     records, treated = sample.records, sample.treated
     fit = fit_regression(records, 1 - treated, "the comparison units")
-    residual = records.outcome - records.weight * (records.x @ fit.coefficients)
+    residual = records.outcome - records.weight * linear(records.x, fit.coefficients)
     effect, contribution = _average(treated * records.weight, treated * residual)
-    return effect, contribution - fit.linear_representation @ _mean_x(treated, records)
+    return effect, contribution - linear(fit.linear_representation, _mean_x(treated, records))
 
 
 def panel_weighting(sample: Sample) -> Estimate:
@@ -95,7 +96,7 @@ def panel_weighting(sample: Sample) -> Estimate:
     effect_treated, of_treated = _average(treated * records.weight, treated * records.outcome)
     effect_other, of_other, _ = _comparison(score, sample.post)
     contribution = of_treated - of_other
-    contribution -= score.linear_representation @ score.derivative(True, None, effect_other)
+    contribution -= linear(score.linear_representation, score.derivative(True, None, effect_other))
     return effect_treated - effect_other, contribution
 
 
@@ -104,12 +105,12 @@ def panel_doubly_robust(sample: Sample) -> Estimate:
     records, treated = sample.records, sample.treated
     score = fit_propensity(sample.scored)
     fit = fit_regression(records, 1 - treated, "the comparison units")
-    residual = records.outcome - records.weight * (records.x @ fit.coefficients)
+    residual = records.outcome - records.weight * linear(records.x, fit.coefficients)
     effect_treated, of_treated = _average(treated * records.weight, treated * residual)
     effect_other, of_other, x_other = _comparison(score, sample.post, fit.coefficients)
     contribution = of_treated - of_other
-    contribution -= score.linear_representation @ score.derivative(True, fit.coefficients, effect_other)
-    contribution -= fit.linear_representation @ (_mean_x(treated, records) - x_other)
+    contribution -= linear(score.linear_representation, score.derivative(True, fit.coefficients, effect_other))
+    contribution -= linear(fit.linear_representation, _mean_x(treated, records) - x_other)
     return effect_treated - effect_other, contribution
 
 
@@ -133,10 +134,10 @@ def cross_section_regression(sample: Sample) -> Estimate:
     fit_after = fit_regression(records, (1 - treated) * post, "the comparison rows of the later period")
     mean_after, of_after = _average(after * records.weight, after * records.outcome)
     mean_before, of_before = _average(before * records.weight, before * records.outcome)
-    expected = records.weight * (records.x @ (fit_after.coefficients - fit_before.coefficients))
+    expected = records.weight * linear(records.x, fit_after.coefficients - fit_before.coefficients)
     trend, of_trend = _average(treated * records.weight, treated * expected)
     representation = fit_after.linear_representation - fit_before.linear_representation
-    contribution = of_after - of_before - of_trend - representation @ _mean_x(treated, records)
+    contribution = of_after - of_before - of_trend - linear(representation, _mean_x(treated, records))
     return mean_after - mean_before - trend, contribution
 
 
@@ -149,7 +150,7 @@ def cross_section_weighting(sample: Sample) -> Estimate:
         mean_treated, of_treated = _average(part * records.weight, part * records.outcome)
         mean_other, of_other, _ = _comparison(score, period)
         effect += sign * (mean_treated - mean_other)
-        moved = score.linear_representation @ score.derivative(post, None, mean_other)
+        moved = linear(score.linear_representation, score.derivative(post, None, mean_other))
         contribution += sign * (of_treated - of_other - moved)
     return effect, contribution
 
@@ -164,11 +165,11 @@ def cross_section_doubly_robust(sample: Sample) -> Estimate:
         fit = fit_regression(records, (1 - treated) * period, f"the comparison rows of the {name} period")
         of_treatment = fit_regression(records, treated * period, f"the treated rows of the {name} period")
         here = treated * period
-        residual = records.outcome - records.weight * (records.x @ fit.coefficients)
+        residual = records.outcome - records.weight * linear(records.x, fit.coefficients)
         mean_treated, of_treated = _average(here * records.weight, here * residual)
         mean_other, of_other, x_other = _comparison(score, period, fit.coefficients)
         # The efficient part: treated of both periods tell what the treated of this period look like.
-        gap = records.weight * (records.x @ (of_treatment.coefficients - fit.coefficients))
+        gap = records.weight * linear(records.x, of_treatment.coefficients - fit.coefficients)
         gap_all, of_gap_all = _average(treated * records.weight, treated * gap)
         gap_here, of_gap_here = _average(here * records.weight, here * gap)
         x_here = _mean_x(here, records)
@@ -176,11 +177,11 @@ def cross_section_doubly_robust(sample: Sample) -> Estimate:
         contribution += sign * (
             of_treated
             - of_other
-            - fit.linear_representation @ (x_here - x_other)
-            - score.linear_representation @ score.derivative(post, fit.coefficients, mean_other)
+            - linear(fit.linear_representation, x_here - x_other)
+            - linear(score.linear_representation, score.derivative(post, fit.coefficients, mean_other))
             + of_gap_all
             - of_gap_here
-            + (of_treatment.linear_representation - fit.linear_representation) @ (_mean_x(treated, records) - x_here)
+            + linear(of_treatment.linear_representation - fit.linear_representation, _mean_x(treated, records) - x_here)
         )
     return effect, contribution
 
