@@ -29,10 +29,10 @@ demo: $(READY) ## Run the whole workflow on the demonstration cohort, up to fini
 	@echo "Open results/demo/release/funder.html"
 
 test: lint ## Run the checks and the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 test-all: lint ## Run all tests, the slow ones too
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m ""
 
 lint: $(READY) ## Check style, types, workflow files and the direction of imports
 	$(BIN)/ruff check .
