@@ -11,7 +11,7 @@ import hashlib
 import numpy as np, pandas as pd
 from plneval import did
 random = np.random.default_rng(0)
-rows = 200_000
+rows = 60_000
 school, year = random.integers(0, 800, rows), random.integers(2010, 2018, rows)
 entry = random.choice([0, 2012, 2014, 2016], 800)[school]
 data = pd.DataFrame({"s": school, "t": year, "e": entry, "y": random.normal(size=rows), "x": random.normal(size=rows)})

@@ -1,7 +1,7 @@
 """Products of tall matrices whose last digits do not depend on the number of threads.
 
-A threaded BLAS splits long sums over its threads, so that the same rows give other last digits on another
-machine. These sums run over one column at a time in numpy's fixed (pairwise) order, which for a handful of columns is as fast.
+A threaded BLAS splits long sums over its threads, so that the same rows give other last digits on another machine.
+These sums run over one column at a time in numpy's fixed (pairwise) order: as fast for a handful of columns.
 """
 
 from __future__ import annotations

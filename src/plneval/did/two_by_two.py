@@ -58,7 +58,7 @@ def _average(weight: Floats, total: Floats) -> tuple[float, Floats]:
 def _mean_x(part: Floats, records: Records) -> Floats:
     """(K,) mean of x over the records, weighted by ``part`` times their weight."""
     weight = part * records.weight
-    return moments(weight, records.x) / weight.sum()
+    return np.asarray(moments(weight, records.x) / weight.sum())
 
 
 def _comparison(score: Propensity, period: Floats, coefficients: Floats | None = None) -> tuple[float, Floats, Floats]:
