@@ -96,10 +96,8 @@ def test_benefit_is_told_with_interval_months_and_schools() -> None:
     assert found["category"] == "benefit"
     assert found["sentence"] == (
         "From the third year of taking part in the Hill Networks on, results in mathematics were 0.12 standard "
-        "deviations "
-        "higher than they would have been without it (95 % interval: 0.05 to 0.19), about 2 months of "
-        "additional progress. "
-        "This compares 50 schools in 24 networks with 60 schools that did not take part."
+        "deviations higher than they would have been without it (95 % interval: 0.05 to 0.19), about 2 months of "
+        "additional progress. This compares 50 schools in 24 networks with 60 schools that did not take part."
     )
     assert found["short"] == "Better results from the third year on."
     assert found["reasons"] == []
@@ -148,6 +146,15 @@ def test_category_has_its_words(record: dict[str, Any], category: str, words: st
     assert "nan" not in found["sentence"]
 
 
+def test_open_question_has_doubts_and_no_reservations() -> None:
+    found = document(records=records(headline(0.06, -0.02, 0.14)))
+    assert found["sentence"].startswith("It remains open whether taking part in the Hill Networks")
+    assert found["sentence"].endswith(
+        "What adds to the doubt: the number of independent units is small and smaller effects could be missed."
+    )
+    assert found["short"] == "The evidence does not settle the question."
+
+
 def test_lower_is_better_turns_the_meaning_round() -> None:
     absence = cohort(outcomes={"maths": {"label": "Days of absence", "higher_is_better": False}})
     found = document(records=records(headline(-0.12, -0.19, -0.05, months=None)), cohort=absence)
@@ -172,8 +179,7 @@ def test_chicago_reads_as_a_refusal_that_names_the_baseline_difference() -> None
     assert found["sentence"] == (
         "This study cannot say whether the Independent School Principals network made a difference to mathematics "
         "attainment (NWEA MAP): before joining, member schools stood 0.93 school-level standard deviations above the "
-        "comparison schools in the same measure, and above 0.25 such a comparison is not "
-        "accepted as fair."
+        "comparison schools in the same measure, and above 0.25 such a comparison is not accepted as fair."
     )
     assert found["short"] == "No causal conclusion: the schools differed too much before joining."
     # No number that could be read as an effect.

@@ -86,6 +86,16 @@ def test_flow_hides_the_steps_around_a_small_exclusion() -> None:
     assert suppressed(counts, sums, EXACT) == {"e2", "r2", "e3"}
 
 
+def test_cells_that_readers_need_are_kept_where_others_will_do() -> None:
+    # 500 - 40 = 460, - 3 = 457, - 0 = 457: the end of the flow is needed, so the steps before the 3 go.
+    counts = {"r0": 500, "e1": 40, "r1": 460, "e2": 3, "r2": 457, "e3": 0, "r3": 457}
+    sums = [Identity(f"r{k}", (f"r{k + 1}", f"e{k + 1}")) for k in range(3)]
+    assert suppressed(counts, sums, EXACT, keep=["r0", "r3"]) == {"e1", "r1", "e2"}
+    # Where nothing else is left, it goes: a reader who knows a part of two knows the other.
+    counts, sums = row(3, 400)
+    assert suppressed(counts, sums, EXACT, keep=["b", "total"]) == {"a", "b"}
+
+
 def test_flow_is_worked_out_again_from_rounded_parts() -> None:
     counts = {"r0": 523, "e1": 41, "r1": 482, "e2": 62, "r2": 420}
     sums = [Identity("r1", ("r2", "e2")), Identity("r0", ("r1", "e1"))]

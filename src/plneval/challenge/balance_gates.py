@@ -24,9 +24,8 @@ def pre_trend(evidence: Evidence) -> Gate:
     found = evidence.of_model[(evidence.of_model["estimand"] == "pretrend") & evidence.of_model["p"].notna()]
     if not len(found):
         statement = (
-            "Whether member and comparison schools moved alike before joining could not be tested, as there "
-            "are too few "
-            "years before joining. That they would have moved alike afterwards is assumed, not shown."
+            "Whether member and comparison schools moved alike before joining could not be tested, as there are too "
+            "few years before joining. That they would have moved alike afterwards is assumed, not shown."
         )
         because = "whether its schools and the comparison schools moved alike before joining could not be tested"
         return Gate("pre_trend", "caution", None, alpha, authority, statement, because)
@@ -81,9 +80,8 @@ def composition(evidence: Evidence) -> Gate:
     known = {words: (gap, limit) for words, (gap, limit) in gaps.items() if gap is not None}
     if not known:
         statement = (
-            "Whether the pupils of member and comparison schools changed differently over the years is not "
-            "known: the data "
-            "do not show who the pupils are."
+            "Whether the pupils of member and comparison schools changed differently over the years is not known: "
+            "the data do not show who the pupils are."
         )
         because = (
             "it is not known whether the pupils of its schools changed in other ways than those of comparison schools"
@@ -220,8 +218,7 @@ def attrition(evidence: Evidence) -> Gate:
     statement = (
         f"{percent(overall / 100)} of the {unit} of the first year were lost by the last, with a difference of "
         f"{points(gap / 100)} between the arms; by the cautious boundary for randomised trials that is "
-        f"{assessed.level}. "
-        "For a study without random assignment the boundary is for orientation only."
+        f"{assessed.level}. For a study without random assignment the boundary is for orientation only."
     )
     result: Result = "pass" if assessed.level == "low" else "caution"
     because = (

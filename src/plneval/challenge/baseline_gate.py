@@ -27,8 +27,7 @@ def baseline_equivalence(evidence: Evidence) -> Gate:
     if not len(own):
         statement = (
             "How alike member and comparison schools were before joining is not known: there is no value of the "
-            "outcome "
-            "from before."
+            "outcome from before."
         )
         because = "it is not known how alike its schools and the comparison schools were before joining"
         return Gate("baseline_equivalence", "fail", None, standard.adjustment_up_to, authority, statement, because)
@@ -113,15 +112,13 @@ def _rule(size: float, threshold: float, result: Result) -> str:
         return f"Above {threshold:g} such a comparison is not accepted as fair."
     if result == "fail":
         return (
-            f"From {standard.satisfied_up_to:g} to {standard.adjustment_up_to:g} the outcome's own difference "
-            "has to be "
-            "adjusted for, and comparing changes does so only where values before and after correlate by at least "
+            f"From {standard.satisfied_up_to:g} to {standard.adjustment_up_to:g} the outcome's own difference has to "
+            "be adjusted for, and comparing changes does so only where values before and after correlate by at least "
             f"{load('did_adjustment').minimum_correlation:g}, which is not shown here."
         )
     return (
-        f"Up to {standard.adjustment_up_to:g} a difference is accepted if it is adjusted for; comparing changes "
-        "does so for "
-        "the outcome itself, not for other characteristics."
+        f"Up to {standard.adjustment_up_to:g} a difference is accepted if it is adjusted for; comparing changes does "
+        "so for the outcome itself, not for other characteristics."
     )
 
 

@@ -87,9 +87,8 @@ def effect_scale(evidence: Evidence) -> Gate:
         statement = "The effect is told in standard deviations of pupils, which can be compared with other studies."
         return Gate("effect_scale", "pass", 1.0, 1.0, authority, statement)
     statement = (
-        "The spread of single pupils' results is not known, so effects cannot be told in standard deviations "
-        "of pupils or in "
-        "months of progress, and cannot be compared with those of other studies."
+        "The spread of single pupils' results is not known, so effects cannot be told in standard deviations of "
+        "pupils or in months of progress, and cannot be compared with those of other studies."
     )
     return Gate(
         "effect_scale",

@@ -49,8 +49,9 @@ def follow_up(evidence: Evidence) -> Gate:
         within = evidence.headline_members
         rests = "them" if within is None or within == reached else f"the {within} of them that have its outcome"
         statement = (
-            f"{reached} of {counted(members, 'member school')}, in {groups_reached} of {counted(groups, 'entry group')}, were "
-            f"followed into their third year of participation or beyond; the headline rests on {rests}."
+            f"{reached} of {counted(members, 'member school')}, in {groups_reached} of "
+            f"{counted(groups, 'entry group')}, were followed into their third year of participation or beyond; the "
+            f"headline rests on {rests}."
         )
         because = f"only {reached} of {members} member schools were followed into their third year"
     return Gate(
@@ -104,9 +105,8 @@ def comparison_coverage(evidence: Evidence) -> Gate:
             unclear.append(f"some comparison schools {in_doubt}")
     if not unclear:
         statement = (
-            f"As declared, the {counted(number, 'comparison school')} are in no other network and no neighbours "
-            "of member "
-            "schools."
+            f"As declared, the {counted(number, 'comparison school')} are in no other network and no neighbours of "
+            "member schools."
         )
         return Gate("comparison_coverage", "pass", float(number), 1.0, DECLARED, statement)
     text = ", and ".join(unclear)
@@ -153,10 +153,9 @@ def clusters(evidence: Evidence) -> Gate:
     authority = Authority.of(rules)
     if treated < rules.wild_bootstrap_minimum_treated:
         statement = (
-            f"{counts} With fewer than {rules.wild_bootstrap_minimum_treated} on the members' side no usual "
-            "interval can be "
-            "trusted; the result would have to be checked by drawing the member schools at random again and again "
-            "(randomisation inference), which this version does not do."
+            f"{counts} With fewer than {rules.wild_bootstrap_minimum_treated} on the members' side no usual interval "
+            "can be trusted; the result would have to be checked by drawing the member schools at random again and "
+            "again (randomisation inference), which this version does not do."
         )
         return Gate(
             "clusters",
@@ -169,9 +168,8 @@ def clusters(evidence: Evidence) -> Gate:
         )
     if smaller < rules.small_sample_below:
         statement = (
-            f"{counts} That is fewer than {rules.small_sample_below} on one side, so a method for small samples "
-            "was used "
-            f"({method})."
+            f"{counts} That is fewer than {rules.small_sample_below} on one side, so a method for small samples was "
+            f"used ({method})."
         )
         return Gate(
             "clusters",
@@ -276,10 +274,9 @@ def leavers(evidence: Evidence) -> Gate:
         statement = f"No member school (of {len(members)}) left before the end of its third year."
         return Gate("leavers", "pass", share, OWN.early_leavers, OWN_LIMIT, statement)
     statement = (
-        f"{int(early.sum())} of {counted(len(members), 'member school')} ({percent(share)}) left before the end "
-        "of their "
-        "third year. They count as members all the same, so the effect on schools that stayed may be larger than the "
-        "headline."
+        f"{int(early.sum())} of {counted(len(members), 'member school')} ({percent(share)}) left before the end of "
+        "their third year. They count as members all the same, so the effect on schools that stayed may be larger "
+        "than the headline."
     )
     if share > OWN.early_leavers:
         return Gate(
@@ -317,9 +314,8 @@ def school_power(evidence: Evidence) -> Gate:
     mdes = float(row["mdes"])
     statement = (
         f"With these schools an effect of {decimal(mdes)} standard deviations or more would have been found with a "
-        f"probability of {percent(float(row['power']))}; smaller ones may well be missed. The smallest effect "
-        "of interest is "
-        f"{decimal(smallest)}."
+        f"probability of {percent(float(row['power']))}; smaller ones may well be missed. The smallest effect of "
+        f"interest is {decimal(smallest)}."
     )
     if mdes <= smallest:
         return Gate("school_power", "pass", mdes, smallest, CHOSEN, statement)

@@ -62,18 +62,15 @@ def sentence(category: Category, effect: Effect | None, evidence: Evidence, gate
     if category in ("benefit", "harm"):
         direction = "higher" if effect.value > 0 else "lower"
         main = (
-            f"from the third year of taking part in {programme} on, results in {outcome} were {size} "
-            f"{direction} than they "
-            f"would have been without it{interval}{_months(effect, evidence)}."
+            f"from the third year of taking part in {programme} on, results in {outcome} were {size} {direction} than "
+            f"they would have been without it{interval}{_months(effect, evidence)}."
         )
     elif category == "no_difference":
         smallest = evidence.report.thresholds.smallest_effect
         main = (
-            f"taking part in {programme} made no difference to {outcome} that would matter: from the third year "
-            "on the effect "
-            f"lies between {decimal(effect.low)} and {decimal(effect.high)} {unit}, within the "
-            f"{decimal(smallest)} either way "
-            "that this study takes as the smallest effect of interest."
+            f"taking part in {programme} made no difference to {outcome} that would matter: from the third year on "
+            f"the effect lies between {decimal(effect.low)} and {decimal(effect.high)} {unit}, within the "
+            f"{decimal(smallest)} either way that this study takes as the smallest effect of interest."
         )
     elif not effect.has_interval:
         main = (
@@ -83,12 +80,15 @@ def sentence(category: Category, effect: Effect | None, evidence: Evidence, gate
         )
     else:
         main = (
-            f"it remains open whether taking part in {programme} made a difference to {outcome}: the estimate "
-            "from the third "
-            f"year on is {decimal(effect.value)} {unit}, and the data fit anything from {decimal(effect.low)} to "
-            f"{decimal(effect.high)}."
+            f"it remains open whether taking part in {programme} made a difference to {outcome}: the estimate from "
+            f"the third year on is {decimal(effect.value)} {unit}, and the data fit anything from "
+            f"{decimal(effect.low)} to {decimal(effect.high)}."
         )
     named = _reservations(category, gates)
+    if category == "inconclusive":
+        # An open question needs no reservation; what adds to the doubt is named all the same.
+        doubt = f" What adds to the doubt: {listed(named)}." if named else ""
+        return f"{capitalised(main)} {_basis(evidence)}{doubt}"
     opening = f"With reservations: {main}" if named else capitalised(main)
     closing = f" The reservations: {listed(named)}." if named else ""
     return f"{opening} {_basis(evidence)}{closing}"
@@ -99,7 +99,8 @@ def short(category: Category, gates: Sequence[Gate]) -> str:
     if category == "not_causal":
         found = refusing(gates)
         return REFUSALS[found[0].gate] if found else "No conclusion: there is no headline."
-    return f"{SHORT[category]}{', with reservations' if _reservations(category, gates) else ''}."
+    reserved = category != "inconclusive" and _reservations(category, gates)
+    return f"{SHORT[category]}{', with reservations' if reserved else ''}."
 
 
 def refusing(gates: Sequence[Gate]) -> list[Gate]:
@@ -120,17 +121,18 @@ def cannot_conclude(category: Category, evidence: Evidence, gates: Sequence[Gate
     found = []
     if category == "not_causal":
         found.append(
-            f"Whether {programme} raised or lowered {outcome}. Differences between the schools that are shown "
-            "here may have "
-            "been there without it."
+            f"Whether taking part in {programme} raised or lowered {outcome}. Differences between the schools that "
+            "are shown here may have been there without it."
         )
     if category == "inconclusive":
-        found.append(f"Whether {programme} has an effect. That none was established does not mean that there is none.")
+        found.append(
+            f"Whether taking part in {programme} has an effect. That none was established does not mean that "
+            "there is none."
+        )
     if evidence.cohort.design.assignment != "randomised":
         found.append(
             "Whether something else that changed in member schools at the same time lies behind a difference: "
-            "schools were "
-            "not drawn by lot."
+            "schools were not drawn by lot."
         )
     if result.get("networks") != "pass":
         found.append("Anything about other networks: all member schools belong to one network.")

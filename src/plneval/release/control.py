@@ -15,6 +15,7 @@ from plneval.errors import UserError
 from plneval.release.disclosure import Cell, is_small, rounded, suppressed
 from plneval.release.door import EITHER_TABLES, NOTES_OF_FILES, PEOPLE_TABLES, PERSON_COLUMNS, TABLES, Statistics, Table
 from plneval.release.identities import gather
+from plneval.release.prose import reworded
 from plneval.release.thin_results import withheld_records
 from plneval.release.words import check_words, vocabularies
 
@@ -80,11 +81,16 @@ def control(
     notes = frames["ingest_notes"]["count"].copy()
     thin = _thin_cells(frames, counts, reasons, rule)
     sums = gather(frames, counts)
-    hidden = suppressed(sums.counts, sums.protecting, rule, thin)
+    hidden = suppressed(sums.counts, sums.protecting, rule, thin, sums.keep)
     published = rounded(sums.counts, hidden, sums.adding, rule)
     gone = {
         table: _write(table, door, frames, people, hidden, published, reasons, rule) for table, door in TABLES.items()
     }
+    for table, door in TABLES.items():
+        for column, kind in door.columns.items():
+            if kind == "text" and table != "ingest_notes":
+                frames[table][column] = [reworded(text, rule) for text in frames[table][column]]
+                frames[table][column] = frames[table][column].astype("str")
     _reword_notes(frames["ingest_notes"], notes, people["ingest_notes", "count"], rule)
     follow = _withhold_copies(frames, reasons)
     for table, door in TABLES.items():
@@ -217,11 +223,13 @@ def _write(
 def _reword_notes(notes: pd.DataFrame, true: pd.Series, people: pd.Series, rule: Disclosure) -> None:
     """Put the published count in place of the true one that a note's sentence names."""
     about_people = people & true.notna()
-    counts = zip(notes.index, true, notes["count"], notes["text"], about_people, strict=True)
-    for row, count, published, text, counts_people in list(counts):
+    texts = []
+    for count, published, text, counts_people in zip(true, notes["count"], notes["text"], about_people, strict=True):
         if counts_people:
             words = f"fewer than {rule.minimum_count}" if pd.isna(published) else f"about {int(published):,}"
-            notes.loc[row, "text"] = re.sub(rf"(?<![\d,.]){int(count):,}(?![\d,])", words, text)
+            text = re.sub(rf"(?<![\d,.]){int(count):,}(?![\d,])", words, text)
+        texts.append(text)
+    notes["text"] = pd.Series(texts, index=notes.index, dtype="str")
 
 
 def _rests_on_hidden(frame: pd.DataFrame, statistics: Statistics, rule: Disclosure) -> pd.Series:

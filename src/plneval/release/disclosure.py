@@ -54,7 +54,11 @@ def round_count(count: int, base: int) -> int:
 
 
 def suppressed(
-    counts: Mapping[Cell, int], identities: Iterable[Identity], rule: Disclosure, also: Collection[Cell] = ()
+    counts: Mapping[Cell, int],
+    identities: Iterable[Identity],
+    rule: Disclosure,
+    also: Collection[Cell] = (),
+    keep: Collection[Cell] = (),
 ) -> set[Cell]:
     """Cells that must not be shown: small counts, and those from which a small count could be worked out.
 
@@ -70,6 +74,7 @@ def suppressed(
     rule : the minimum count.
     also : cells that must not be shown for another reason, such as too few schools; the range that remains for one of
         them must be as wide.
+    keep : cells that readers need most: suppressed to protect others only where nothing else does.
     """
     known = [identity for identity in identities if identity.holds(counts)]
     beside: dict[Cell, list[Identity]] = {}
@@ -77,7 +82,7 @@ def suppressed(
         for cell in identity.cells:
             beside.setdefault(cell, []).append(identity)
     position = {cell: place for place, cell in enumerate(counts)}
-    withheld = frozenset(also)
+    withheld, kept = frozenset(also), frozenset(keep)
     small = [cell for cell, count in counts.items() if is_small(count, rule) or (cell in withheld and count > 0)]
     hidden = set(small)
     at_risk = [cell for cell in small if cell in beside]
@@ -87,8 +92,9 @@ def suppressed(
             # Without a visible count above zero beside it, only zeros are left to subtract.
             if not candidates:
                 break
-            hidden.add(min(candidates, key=lambda other: (counts[other], position[other])))
-    return _without_needless(hidden, set(small), at_risk, counts, beside, rule)
+            hidden.add(min(candidates, key=lambda other: (other in kept, counts[other], position[other])))
+    order = sorted(hidden - set(small), key=lambda other: (other not in kept, -counts[other], position[other]))
+    return _without_needless(hidden, order, at_risk, counts, beside, rule)
 
 
 def rounded(
@@ -121,16 +127,15 @@ def _connected(cell: Cell, hidden: Collection[Cell], beside: Mapping[Cell, Seque
 
 def _without_needless(
     hidden: set[Cell],
-    small: set[Cell],
+    order: Sequence[Cell],
     at_risk: Sequence[Cell],
     counts: Mapping[Cell, int],
     beside: Mapping[Cell, Sequence[Identity]],
     rule: Disclosure,
 ) -> set[Cell]:
-    """The hidden cells without those whose showing leaves every small count as protected as before."""
+    """The hidden cells without those of ``order``, in turn, whose showing leaves every count as protected as before."""
     safe = [cell for cell in at_risk if _protected(cell, counts, hidden, beside, rule)]
-    position = {cell: place for place, cell in enumerate(counts)}
-    for cell in sorted(hidden - small, key=lambda other: (-counts[other], position[other])):
+    for cell in order:
         tied = set(_connected(cell, hidden, beside))
         fewer = hidden - {cell}
         if all(_protected(other, counts, fewer, beside, rule) for other in safe if other in tied):

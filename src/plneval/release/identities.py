@@ -25,11 +25,13 @@ class Sums:
     counts : true count by cell, ``(table, row, column)`` for published cells.
     protecting : all sums that a reader could use.
     adding : those by which totals are worked out from rounded parts, parts before totals.
+    keep : cells that readers need most: the ends of a flow, totals, groups of all members.
     """
 
     counts: dict[Cell, int]
     protecting: list[Identity] = field(default_factory=list)
     adding: list[Identity] = field(default_factory=list)
+    keep: set[Cell] = field(default_factory=set)
 
     def add(self, total: Cell, parts: Sequence[Cell], *, recompute: bool = False) -> None:
         """Note a sum; what the parts leave of the total becomes a cell of its own."""
@@ -77,6 +79,7 @@ def _groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[Hashable, pd
 def _flow(frame: pd.DataFrame, sums: Sums) -> None:
     for _, chain in _groups(frame, ["unit", "arm", "outcome"]):
         rows = list(chain.sort_values("step", kind="stable").index)
+        sums.keep |= {("flow", row, "remaining") for row in (rows[0], rows[-1])}
         # From the end: the rounded total of one step is a part of the step before.
         for before, after in reversed(list(pairwise(rows))):
             sums.add(
@@ -103,6 +106,7 @@ def _ledger(ledger: pd.DataFrame, rejections: pd.DataFrame, sums: Sums) -> None:
             for row, of in zip(rejections.index, rejections["table"], strict=True)
             if of == table
         ]
+        sums.keep |= {("ledger", index, "read"), ("ledger", index, "kept")}
         sums.add(("ledger", index, "rejected"), rules, recompute=True)
         parts = [("ledger", index, column) for column in ("kept", "merged", "rejected")]
         sums.add(("ledger", index, "read"), parts, recompute=True)
@@ -112,12 +116,15 @@ def _trends(frame: pd.DataFrame, sums: Sums) -> None:
     for _, group in _groups(frame, ["outcome", "subgroup", "year"]):
         row = {name: index for index, name in zip(group.index, group["group"], strict=True)}
         entries = [("trends", row[name], "n_pupils") for name in sorted(row) if name not in ("member", "comparison")]
+        sums.keep |= {("trends", row[name], "n_pupils") for name in ("member", "comparison") if name in row}
         if "member" in row and entries:
             sums.add(("trends", row["member"], "n_pupils"), entries)
     _subgroups("trends", frame, ["outcome", "group", "year"], ["n_pupils"], sums)
 
 
 def _records(frame: pd.DataFrame, sums: Sums) -> None:
+    for index in frame.index[frame["headline"].fillna(False).astype(bool)]:
+        sums.keep |= {("records", index, column) for column in ("n_scores", "n_pupils", "n_treated")}
     alike = ["estimator", "outcome", "comparison", "estimand", "term", "event_time"]
     _subgroups("records", frame, alike, ["n_scores", "n_pupils", "n_treated"], sums)
     for _, model in _groups(frame, ["model"]):
