@@ -117,13 +117,13 @@ def with_t(
     estimate: Floats, matrix: Floats, df: Floats, by_cluster: Floats, level: float, saturated: int = 0
 ) -> Estimates:
     """Intervals and p from the t distribution; no standard error where the variance is zero by construction."""
-    from scipy.stats import t
+    from scipy.special import stdtr, stdtrit
 
     variance = np.diag(matrix)
     scale = np.maximum(1.0, np.abs(estimate))
     se = np.sqrt(np.where(variance > (1e-12 * scale) ** 2, variance, np.nan))
-    half = t.ppf((1 + level) / 2, df) * se
-    p = 2 * t.sf(np.abs(estimate / se), df)
+    half = stdtrit(df, (1 + level) / 2) * se
+    p = 2 * stdtr(df, -np.abs(estimate / se))
     return Estimates(estimate, se, df, estimate - half, estimate + half, p, matrix, by_cluster, saturated)
 
 

@@ -39,9 +39,10 @@ class LinearEffects:
         (Q, Q) covariance of the rows of ``table``; zeros for reference rows.
     vcov_type, vcov_reason
         Which standard errors, and whether they were asked for or chosen by rule.
-    influence
-        By cluster, of the overall effect and of each row, scaled so that ``se = sqrt(mean(influence**2) /
-        n_clusters)``.
+    by_cluster
+        (G, 1 + Q) what each cluster contributes to the error of the overall effect and of each row.
+    clusters
+        Labels of the clusters.
     n_rows, n_units, n_clusters, n_treated_clusters, n_comparison_clusters
         What was used; rows are rows of the data.
     base_period
@@ -62,7 +63,8 @@ class LinearEffects:
     vcov: Floats
     vcov_type: str
     vcov_reason: str
-    influence: pd.DataFrame
+    by_cluster: Floats
+    clusters: pd.Index
     n_rows: int
     n_units: int
     n_clusters: int
@@ -89,6 +91,14 @@ class LinearEffects:
         if self._by_kind is None:
             raise DidError(f"{self.method} has no effects by group and time to aggregate: use extended_twfe()")
         return self._by_kind(kind)
+
+    @property
+    def influence(self) -> pd.DataFrame:
+        """By cluster, of the overall effect and of each row: ``se = sqrt(mean(influence**2) / n_clusters)``."""
+        keys = self.table.loc[:, :"estimate"].iloc[:, :-1]
+        rows = [key if len(key) > 1 else key[0] for key in keys.itertuples(index=False, name=None)]
+        columns = pd.Index(["overall", *rows], dtype=object, tupleize_cols=False)
+        return pd.DataFrame(self.by_cluster * self.n_clusters, index=self.clusters, columns=columns)
 
     @property
     def effects(self) -> pd.DataFrame:
@@ -121,17 +131,15 @@ def finish(
     is_reference = np.zeros(len(keys), dtype=bool) if reference is None else np.asarray(reference)
     position = np.flatnonzero(~is_reference)
     size = len(keys)
-    table = keys.reset_index(drop=True)
-    columns = {name: getattr(found, name)[1:] for name in ("estimate", "se", "df", "ci_low", "ci_high", "p")}
-    for name, values in columns.items():
+    columns = {name: keys[name].to_numpy() for name in keys}
+    for name in ("estimate", "se", "df", "ci_low", "ci_high", "p"):
         full = np.full(size, 0.0 if name == "estimate" else np.nan)
-        full[position] = values
-        table[name] = full
+        full[position] = getattr(found, name)[1:]
+        columns[name] = full
     vcov = np.zeros((size, size))
     vcov[np.ix_(position, position)] = found.matrix[1:, 1:]
-    influence = np.zeros((sample.n_clusters, size))
-    influence[:, position] = found.by_cluster[:, 1:]
-    labels = ["overall", *(label if len(label) > 1 else label[0] for label in keys.itertuples(index=False, name=None))]
+    by_cluster = np.zeros((sample.n_clusters, 1 + size))
+    by_cluster[:, np.r_[0, 1 + position]] = found.by_cluster
     dropped = sample.dropped
     if found.saturated:
         reason = "clusters without which a coefficient cannot be estimated: left out of its adjusted standard error"
@@ -141,7 +149,7 @@ def finish(
     return LinearEffects(
         method=method,
         kind=kind,
-        table=table,
+        table=pd.DataFrame(columns),
         estimate=float(found.estimate[0]),
         se=float(found.se[0]),
         df=float(found.df[0]),
@@ -151,11 +159,8 @@ def finish(
         vcov=vcov,
         vcov_type=choice.kind,
         vcov_reason=choice.reason,
-        influence=pd.DataFrame(
-            np.column_stack([found.by_cluster[:, 0], influence]) * sample.n_clusters,
-            index=sample.clusters,
-            columns=pd.Index(labels, dtype=object, tupleize_cols=False),
-        ),
+        by_cluster=by_cluster,
+        clusters=sample.clusters,
         n_rows=sample.cells.n_rows,
         n_units=len(sample.entry),
         n_clusters=sample.n_clusters,
