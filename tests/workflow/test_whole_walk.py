@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from zipfile import ZipFile
 
 import pandas as pd
 import pytest
-
-from conftest import Project  # type: ignore[import-not-found]
+from small_study import Project
 
 FORMATS = ("html", "pdf", "docx")
 
@@ -110,7 +111,9 @@ def test_the_ledger_counts_what_was_planted(finished: Project) -> None:
         for table, counts in ledger["tables"].items()
         if any(counts["rejected"].values())
     }
-    assert found == truth["ledger"]["rejected"]
+    planted = {table: rules for table, rules in truth["ledger"]["rejected"].items() if rules}
+    assert len(planted) >= 8
+    assert found == planted
     for counts in ledger["tables"].values():
         assert counts["read"] == counts["kept"] + sum(counts["rejected"].values()) + counts["merged"]
 
@@ -180,8 +183,10 @@ def test_changed_wording_reruns_no_model(finished: Project) -> None:
 
 
 @pytest.mark.slow
-def test_hash_seed_cores_and_the_key_of_identifiers_do_not_matter(finished: Project, another: object) -> None:
-    other = another()  # type: ignore[operator]
+def test_hash_seed_cores_and_the_key_of_identifiers_do_not_matter(
+    finished: Project, another: Callable[[], Project]
+) -> None:
+    other = another()
     other.run("--cores", "1", hash_seed="4711", key="another key")
     for path in sorted(finished.release.rglob("*")):
         if not path.is_file():
@@ -199,8 +204,8 @@ def test_hash_seed_cores_and_the_key_of_identifiers_do_not_matter(finished: Proj
 
 
 @pytest.mark.slow
-def test_two_runs_give_the_same_bytes(finished: Project, another: object) -> None:
-    other = another()  # type: ignore[operator]
+def test_two_runs_give_the_same_bytes(finished: Project, another: Callable[[], Project]) -> None:
+    other = another()
     other.run("--cores", "1", hash_seed="4711")
     names = {path.relative_to(finished.release) for path in finished.release.rglob("*") if path.is_file()}
     assert names == {path.relative_to(other.release) for path in other.release.rglob("*") if path.is_file()}
@@ -210,21 +215,11 @@ def test_two_runs_give_the_same_bytes(finished: Project, another: object) -> Non
     assert different == []
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
 def test_pdf_pages_hold_the_verdict(finished: Project) -> None:
-    done = (
-        subprocess.run(
-            ["pdftotext", str(finished.release / "funder.pdf"), "-"], capture_output=True, text=True, check=False
-        )
-        if _has("pdftotext")
-        else None
+    done = subprocess.run(
+        ["pdftotext", str(finished.release / "funder.pdf"), "-"], capture_output=True, text=True, check=True
     )
-    if done is None:
-        pytest.skip("pdftotext is not installed")
-    text = re.sub(r"\s+", "", done.stdout.replace("\u00ad", "").replace("-\n", "-"))
-    assert re.sub(r"\s+", "", str(verdict(finished)["sentence"]))[:60] in text
-
-
-def _has(program: str) -> bool:
-    from shutil import which
-
-    return which(program) is not None
+    # Lines break and hyphenate in print: letters alone are compared.
+    letters = re.compile(r"[\W_]+")
+    assert letters.sub("", str(verdict(finished)["sentence"])) in letters.sub("", done.stdout)
