@@ -83,7 +83,7 @@ def test_without_a_headline_nothing_causal_is_said() -> None:
 
 
 PASSING = {
-    "records": records(headline(clusters_treated=48)),
+    "records": records(headline(clusters_treated=48, se=0.01)),
     "measures": measures(mdes=measures()["mdes"].assign(mdes=[0.04])),
 }
 TWO_YEARS = records_table(

@@ -223,6 +223,7 @@ def test_csv_copies_are_safe_in_a_spreadsheet() -> None:
             "about 10 pupil-years left out: no grade; 3 schools left out",
         ),
         ("3 years, 0 pupils, 14.5 pupils a school", "3 years, 0 pupils, 14.5 pupils a school"),
+        ("n = 104 pupils a school and year", "n = 104 pupils a school and year"),
     ],
 )
 def test_sentences_count_people_by_the_rule(text: str, expected: str) -> None:

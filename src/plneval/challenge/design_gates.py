@@ -9,6 +9,7 @@ from plneval.challenge.gate import CHOSEN, DECLARED, OWN_LIMIT, Authority, Gate,
 from plneval.challenge.limits import OWN
 from plneval.challenge.phrasing import capitalised, counted, decimal, number_word, percent
 from plneval.standards import load
+from plneval.standards.mdes import from_standard_error
 
 
 def follow_up(evidence: Evidence) -> Gate:
@@ -309,13 +310,16 @@ def school_power(evidence: Evidence) -> Gate:
             statement,
             "it is not known how small an effect the study could have found",
         )
-    # ASSUME: of several designs the least favourable one speaks for the study.
-    row = found.iloc[int(found["mdes"].to_numpy().argmax())]
-    mdes = float(row["mdes"])
+    planned = float(found["mdes"].max())
+    realised = _realised_mdes(evidence)
+    # ASSUME: the less favourable of the two speaks for the study. The formula knows schools and not the networks that
+    # tie them together; the headline's standard error knows both, and is itself an estimate.
+    mdes = planned if realised is None else max(planned, realised)
+    power = load("minimum_detectable_effect").power
     statement = (
         f"With these schools an effect of {decimal(mdes)} standard deviations or more would have been found with a "
-        f"probability of {percent(float(row['power']))}; smaller ones may well be missed. The smallest effect of "
-        f"interest is {decimal(smallest)}."
+        f"probability of {percent(power)}; smaller ones may well be missed. The smallest effect of interest is "
+        f"{decimal(smallest)}."
     )
     if mdes <= smallest:
         return Gate("school_power", "pass", mdes, smallest, CHOSEN, statement)
@@ -328,3 +332,14 @@ def school_power(evidence: Evidence) -> Gate:
         statement,
         f"effects below {decimal(mdes)} standard deviations could easily be missed",
     )
+
+
+def _realised_mdes(evidence: Evidence) -> float | None:
+    """Minimum detectable effect size that follows from the headline's own standard error, in SDs of pupils."""
+    record = evidence.headline
+    if record is None or evidence.school_level_scale or pd.isna(record["se"]) or float(record["estimate"]) == 0:
+        return None
+    sd = float(record["estimate"]) / float(record["effect_size"])
+    # The normal distribution is the limit of many degrees of freedom.
+    df = 1e6 if pd.isna(record["df"]) else float(record["df"])
+    return from_standard_error(float(record["se"]) / sd, df).mdes

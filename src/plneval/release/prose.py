@@ -9,10 +9,10 @@ from plneval.config.report import Disclosure
 from plneval.release.disclosure import is_small, round_count
 
 PEOPLE: Final = re.compile(
-    r"(?<![\d.,=])(?P<count>\d{1,3}(?:,\d{3})+|\d+)(?P<rest> (?:[a-z-]+ )?"
+    r"(?<![\d.,])(?<!= )(?P<count>\d{1,3}(?:,\d{3})+|\d+)(?P<rest> (?:[a-z-]+ )?"
     r"(?:pupils?|pupil-years?|pupil numbers|scores?|teachers?|respondents?|responses?)\b)"
 )
-"""A whole number with the people that it counts, such as ``37 pupils`` or ``1,204 missing scores``."""
+"""A whole number with the people that it counts, such as ``37 pupils``; a mean (``n = 104 pupils``) is none."""
 
 
 def reworded(text: str, rule: Disclosure) -> str:
