@@ -9,8 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-export PYTHONDONTWRITEBYTECODE ?= 1
-
 .PHONY: help demo test test-all lint bench lock schema clean
 
 help: ## Say what can be made
