@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plneval.report import model_tables, provenance_tables, tables, wording
+from plneval.report import model_tables, provenance_tables, sample_tables, tables, wording
 from plneval.report.load import Released
 from plneval.standards import load as standard
 
@@ -17,10 +17,28 @@ SOURCES = Path(__file__).parents[2] / "reports"
 VARIANTS = ("benefit", "not_causal", "inconclusive")
 PRINTED = [
     *(tables.design, tables.programme, tables.costs, tables.key_figures, tables.checks, tables.checks_in_full),
-    *(tables.other_results, tables.participants, tables.ledger, tables.rejections, tables.ingest_notes),
-    *(tables.entry_groups, tables.membership, tables.baseline, tables.composition, tables.attrition),
-    *(tables.missingness, tables.intraclass, tables.clusters, tables.mdes, tables.how_to_read),
-    *(model_tables.models, model_tables.group_times, model_tables.recomputation, model_tables.recovery),
+    *(
+        tables.other_results,
+        tables.participants,
+        sample_tables.ledger,
+        sample_tables.rejections,
+        sample_tables.ingest_notes,
+    ),
+    *(
+        sample_tables.entry_groups,
+        sample_tables.membership,
+        sample_tables.baseline,
+        sample_tables.composition,
+        sample_tables.attrition,
+    ),
+    *(
+        sample_tables.missingness,
+        sample_tables.intraclass,
+        sample_tables.clusters,
+        sample_tables.mdes,
+        tables.how_to_read,
+    ),
+    *(model_tables.models, model_tables.group_times, model_tables.recomputation, tables.threshold_sources),
     *(model_tables.standards, provenance_tables.provenance, provenance_tables.disclosure),
 ]
 
@@ -70,7 +88,7 @@ def test_failed_checks_come_first_with_a_word_beside_the_symbol(released: Callab
 
 
 def test_flows_set_the_arms_side_by_side_and_keep_what_was_excluded(released: Callable[[str], Released]) -> None:
-    flows = {label: frame for label, _, frame in tables.flows(released("benefit"))}
+    flows = {label: frame for label, _, frame in sample_tables.flows(released("benefit"))}
     assert list(flows) == ["tbl-flow-schools", "tbl-flow-schools-maths", "tbl-flow-scores-maths"]
     schools = flows["tbl-flow-schools"].set_index("Step")
     assert schools.loc["Entry observed", "Members"] == "54 (\u22126)"
@@ -93,6 +111,29 @@ def test_estimates_of_a_model_put_the_average_first_and_event_times_in_order(
 def test_group_times_read_the_group_and_year_from_the_term(released: Callable[[str], Released]) -> None:
     shown = model_tables.group_times(released("benefit"))
     assert ("2016", "2020", "4") in set(zip(shown["Joined in"], shown["Year"], shown["Event time"], strict=True))
+
+
+def test_planted_effects_stand_beside_their_estimates_by_model(released: Callable[[str], Released]) -> None:
+    ((label, caption, shown),) = model_tables.recoveries(released("benefit"))
+    assert label == "tbl-recovery-cs-maths"
+    assert "Mathematics, group-time effects" in caption
+    assert list(shown["Planted"]) == ["0.110", "0.020"]
+    assert list(shown["Estimand"]) == ["From the third year on", "Event time 0"]
+    assert model_tables.recoveries(released("not_causal")) == []
+
+
+def test_a_warning_names_the_numbers_that_it_is_about(released: Callable[[str], Released]) -> None:
+    records = released("inconclusive")["records"]
+    notes = wording.model_notes(records[records["model"] == "cs_maths"])
+    assert notes == ["Event time 1: fewer than 3 schools."]
+    growth = wording.model_notes(records[records["model"] == "growth_maths"])
+    assert growth == ["The model did not converge; its numbers are shown for completeness."]
+
+
+def test_thresholds_from_memory_are_marked_with_the_checks_that_use_them(released: Callable[[str], Released]) -> None:
+    shown = tables.threshold_sources(released("benefit")).set_index("Source of the threshold")
+    assert shown.loc["wwc", "Status"].startswith("†")
+    assert shown.loc["wwc", "Checks"] == "Similar before joining and Length of follow-up"
 
 
 def test_unused_standards_are_left_out_and_those_from_memory_are_marked(released: Callable[[str], Released]) -> None:

@@ -47,7 +47,7 @@ def effect_by_year(released: Released) -> Drawn:
     if data.empty:
         return _notice("No estimate by year of participation may be shown.")
     with theme.themed():
-        figure, axes = theme.canvas(2.9)
+        figure, axes = theme.canvas(2.6)
         _event_time_panel(axes, data, labelled=True)
         axes.set_xlabel(_EVENT_TIME_AXIS)
         axes.set_ylabel(_estimate_axis(released, str(data["unit"].iloc[0])))
@@ -82,7 +82,7 @@ def trends(released: Released) -> Drawn:
     if data.empty:
         return _notice("No mean by year may be shown.")
     with theme.themed():
-        figure, axes = theme.canvas(2.8)
+        figure, axes = theme.canvas(2.5)
         _trend_panel(axes, data, released)
         axes.set_ylabel(f"{_wrapped(_without_brackets(released.headline_label), 32)}\n({_scale(released)})")
     return Drawn(figure, alt_text.trends(released, data))
@@ -278,7 +278,14 @@ def _trend_panel(axes: Axes, data: pd.DataFrame, released: Released, short: bool
         mine = data[data["group"] == group].sort_values("year")
         colour = theme.COMPARISON if group == "comparison" else theme.MEMBER if group == "member" else _entry_colour(i)
         known = mine[mine["low"].notna()]
-        axes.vlines(known["year"], known["low"], known["high"], color=colour, linewidth=1.3, alpha=0.55)
+        axes.vlines(
+            known["year"],
+            known["low"],
+            known["high"],
+            color=colour,
+            linewidth=1.0 if short else 1.3,
+            alpha=0.35 if short else 0.55,
+        )
         style = (0, (5, 2)) if group == "comparison" else "-"
         axes.plot(mine["year"], mine["mean_z"], "o", color=colour, linestyle=style, markersize=4 if short else 5)
         ends.append((float(mine["mean_z"].iloc[-1]), _group_name(group, short), colour))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from plneval.report import formats, wording
 from plneval.report.load import Released, rows_of
-from plneval.report.tables import counts, intervals, numbers, p_values, texts
+from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
 _AGGREGATES = {
     "att_third_year_on": "From the third year on",
@@ -47,7 +47,7 @@ def estimates(released: Released, model: str) -> pd.DataFrame:
     has_size = rows["effect_size"].notna().any()
     frame = pd.DataFrame(
         {
-            "Estimand": [_estimand(row) for row in rows_of(rows)],
+            "Estimand": [estimand_name(row) for row in rows_of(rows)],
             "Estimate": numbers(rows, "estimate", 3),
             "SE": numbers(rows, "se", 3),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
@@ -67,7 +67,8 @@ def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
     return {name: widths.get(name, 10.0) for name in frame.columns}
 
 
-def _estimand(row: Any) -> str:
+def estimand_name(row: Any) -> str:
+    """An estimand in words."""
     if row.estimand in _AGGREGATES:
         return _AGGREGATES[row.estimand]
     if row.estimand == "att_event_time":
@@ -135,13 +136,23 @@ def _recomputed_name(row: Any) -> str:
     return formats.word(row.term) if not formats.is_missing(row.term) and row.term else formats.word(row.estimand)
 
 
-def recovery(released: Released) -> pd.DataFrame:
-    """Planted effects and the estimates of them, in simulated studies."""
+def recoveries(released: Released) -> list[tuple[str, str, pd.DataFrame]]:
+    """Planted effects and the estimates of them, in simulated studies: label, caption and table of every model."""
     table = released["recovery"]
-    labels = released["records"].drop_duplicates("model").set_index("model")["label"]
+    names = released["records"].drop_duplicates("model").set_index("model")["label"]
+    found = []
+    for model in dict.fromkeys(table["model"]):
+        frame = _recovery(table[table["model"] == model])
+        label = f"tbl-recovery-{model.replace('_', '-')}"
+        found.append(
+            (label, f"Planted effects and the estimates of them: {formats.word(names.get(model, model))}.", frame)
+        )
+    return found
+
+
+def _recovery(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Model": [formats.word(labels.get(name, name)) for name in table["model"]],
             "Estimand": [_recovered_name(row) for row in rows_of(table)],
             "Estimate": numbers(table, "estimate", 3),
             "SE": numbers(table, "se", 3),
@@ -164,10 +175,7 @@ def standards(released: Released) -> pd.DataFrame:
         {
             "Standard": texts(table["title"]),
             "Version": texts(table["version"]),
-            "Status": [
-                "† from memory, to be confirmed" if status == "recall" else "verified at the source"
-                for status in table["status"]
-            ],
+            "Status": texts(table["status"], STATUSES),
             "Source": [formats.MISSING if formats.is_missing(text) else str(text) for text in table["source"]],
         }
     )

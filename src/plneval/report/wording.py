@@ -36,6 +36,15 @@ GATES = {
     "recovery": "Finds a planted effect",
     "school_power": "Able to see a small effect",
 }
+_WARNED = {
+    "att_group_time": "some group-time effects",
+    "att_third_year_on": "from the third year on",
+    "att_third_year_on_equal": "from the third year on, event times weighted equally",
+    "att_overall": "all years of participation",
+    "pretrend": "the joint test of trends before joining",
+    "coefficient": "the coefficients",
+    "variance": "the variance components",
+}
 RESULTS = {"pass": f"✓{NBSP}Met", "caution": f"!{NBSP}Caution", "fail": f"✗{NBSP}Not{NBSP}met"}
 _KINDS = {
     "benefit": "tip",
@@ -310,13 +319,29 @@ def model_notes(rows: Any) -> list[str]:
     notes = []
     if not rows["converged"].fillna(False).astype(bool).all():
         notes.append("The model did not converge; its numbers are shown for completeness.")
-    warnings = [part for text in rows["warnings"].dropna() for part in str(text).split("; ") if part.strip()]
-    if warnings:
-        notes.append(f"Notes: {'; '.join(dict.fromkeys(warnings))}.")
+    found: dict[str, list[str]] = {}
+    for estimand, event_time, text in zip(rows["estimand"], rows["event_time"], rows["warnings"], strict=True):
+        for part in [] if is_missing(text) else str(text).split("; "):
+            if part.strip():
+                found.setdefault(part, []).append(_about(estimand, event_time))
+    everywhere = [part for part, about in found.items() if len(about) == len(rows)]
+    if everywhere:
+        notes.append(f"Notes: {'; '.join(everywhere)}.")
+    for part, about in found.items():
+        if part not in everywhere:
+            where = listed(list(dict.fromkeys(about)))
+            notes.append(f"{where[:1].upper()}{where[1:]}: {part}.")
     withheld = [str(text) for text in rows["withheld"].dropna() if str(text).strip()]
     if withheld:
         notes.append(f"Some numbers are withheld (c): {'; '.join(dict.fromkeys(withheld))}.")
     return notes
+
+
+def _about(estimand: Any, event_time: Any) -> str:
+    """Which of a model's numbers a warning is about."""
+    if estimand == "att_event_time":
+        return f"event time {number(event_time, 0)}"
+    return _WARNED.get(str(estimand), word(estimand))
 
 
 def baseline_caption(released: Released) -> str:
@@ -334,6 +359,21 @@ def results_note(released: Released) -> str:
         "comparison schools changed; none of them is an effect of the programme. They are shown so that the refusal "
         "can be checked."
     )
+
+
+def intraclass_method(released: Released) -> list[str]:
+    """How the intraclass correlation was estimated; nothing where there is none."""
+    methods = [str(text) for text in dict.fromkeys(released["intraclass"]["method"].dropna())]
+    return [f"Method: {'; '.join(methods)}."] if methods else []
+
+
+def mdes_assumptions(released: Released) -> list[str]:
+    """Design and assumptions behind each minimum detectable effect size."""
+    lines = []
+    for _, row in released["mdes"].iterrows():
+        assumed = "" if is_missing(row["assumptions"]) else f"; {row['assumptions']}"
+        lines.append(f"{released.outcome_label(str(row['outcome']))}: {row['design']}{assumed}.")
+    return lines
 
 
 def no_attrition(released: Released) -> str:
