@@ -260,6 +260,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "unbalanced cross-sections": (lambda d: d, {"panel": False, "allow_unbalanced": True}, "belongs to panels"),
     "weights_from": (lambda d: d, {"weights": "w_varying", "weights_from": 2014}, "weights_from is 2014.*2013"),
     "weights_from without weights": (lambda d: d, {"weights_from": "first"}, "needs weights and a balanced panel"),
+    "missing_entry": (lambda d: d, {"missing_entry": "drop", "panel": False}, "missing_entry is 'drop'"),
     "column not named": (lambda d: d, {"entry": None}, "name the column of entry"),
     "never balanced": (
         lambda d: d[(d["year"] == 2011) | (d["unit"] % 2 == d["year"] % 2)],

@@ -51,6 +51,11 @@ CASES = {
     "rows_or": {**PUPILS, "weights": "w", "method": "or"},
     "rows_dr_unit": {**PUPILS, "unit": "row"},
 }
+BY_ROW = {
+    "rows_cluster": {"unit": "row", "panel": False, "cluster": "school"},
+    "rows_dr": {**PUPILS, "unit": "row", "cluster": "school"},
+    "rows_or": {**PUPILS, "unit": "row", "cluster": "school", "weights": "w", "method": "or"},
+}
 AGGREGATES = {
     "simple": {"kind": "simple"},
     "simple_from_2": {"kind": "simple", "min_event": 2},
@@ -105,6 +110,21 @@ def test_group_time_effects_and_aggregates_agree_with_csdid(name: str) -> None:
             assert found.keys.tolist() == wanted["keys"]
             agree(found.table["estimate"], wanted["estimates"])
             agree(found.table["se"], wanted["ses"])
+
+
+@pytest.mark.parametrize("name", sorted(BY_ROW))
+def test_rows_as_units_in_clusters_are_units_that_are_groups(name: str) -> None:
+    data = did_data.pupils()
+    result = did.att_gt(data, outcome="y", time="year", entry="entry", **BY_ROW[name])
+    agree(result.table["att"], VALUES[name]["att"])
+    agree(result.table["se"], VALUES[name]["se"])
+    for kind in ("simple", "group"):
+        expected = VALUES[name]["aggregates"][kind]
+        found = result.aggregate(kind)
+        agree([found.estimate, found.se], [expected["estimate"], expected["se"]])
+    first = result.table.iloc[0]
+    used = data["year"].isin([2011, 2012]) & (data["entry"] == first["group"])
+    assert first["n_treated"] == used.sum()
 
 
 @pytest.fixture(scope="module")

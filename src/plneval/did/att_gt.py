@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from plneval.did.cells import Cells, as_cells, dropped_table
+from plneval.did.cells import Cells, as_cells, check_missing_entry, dropped_table
 from plneval.did.collapse import Rows, collapse_rows
 from plneval.did.columns import Floats, available_columns, column_names
 from plneval.did.design import Design, GroupTime, check_options, make_design
@@ -219,14 +219,17 @@ def att_gt(
         makes no sense with the others; nothing that can be estimated.
     """
     check_options(comparison, method, base_period, anticipation)
+    check_missing_entry(missing_entry)
     if not 0 < level < 1:
         raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
-    needs_rows = bool(covariates) and method != "or" and panel is False and _in_memory(data)
     rows: Rows | None = None
-    if needs_rows and outcome and time and unit and entry:
+    if panel is False and _in_memory(data) and outcome and time and unit and entry:
         available = available_columns(data)
         names = column_names(outcome, time, unit, entry, covariates, weights, cluster, None, available)
-        cells, rows = collapse_rows(data, names, panel=False, missing_entry=missing_entry, keep_rows=True)
+        keep = bool(covariates) and method != "or"
+        cells, rows = collapse_rows(
+            data, names, panel=False, missing_entry=missing_entry, keep_rows=keep, merge_rows=True
+        )
     else:
         cells = as_cells(
             data, outcome, time, unit, entry, covariates, weights, cluster, panel=panel, missing_entry=missing_entry
@@ -329,11 +332,12 @@ def _check_arms(sample: Sample, balanced: bool) -> None:
 
 def _units(design: Design, cell: GroupTime) -> tuple[int, int]:
     """Units of the group and of its comparison that are seen in the two periods."""
-    seen = np.zeros(len(design.group), dtype=bool)
-    time = design.time
-    seen[design.unit[(time == cell.time) | (time == cell.base)]] = True
-    treated = seen & (design.group == cell.group)
-    return int(treated.sum()), int((seen & np.isin(design.group, cell.comparison)).sum())
+    used = (design.time == cell.time) | (design.time == cell.base)
+    seen = np.bincount(design.unit[used], design.cells.n[used], len(design.group))
+    if not design.cells.rows_are_units:
+        seen = np.minimum(seen, 1)
+    compared = np.isin(design.group, cell.comparison)
+    return int(seen[design.group == cell.group].sum()), int(seen[compared].sum())
 
 
 def intervals(estimate: Floats, se: Floats, level: float) -> tuple[Floats, Floats, Floats]:

@@ -66,6 +66,9 @@ class Cells:
         Whether the weights are the same for all rows of a unit, whatever the time.
     dropped
         What was left out and why: see :func:`dropped_table`.
+    rows_are_units
+        Whether every row was a unit of its own and the units here are pairs of a cluster and an entry, which is all
+        that group-time effects of cross-sections need; then units are counted in rows. Never so from ``cells()``.
     """
 
     names: ColumnNames
@@ -90,6 +93,7 @@ class Cells:
     constant_covariates: bool
     constant_weights: bool
     dropped: pd.DataFrame
+    rows_are_units: bool = False
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -215,8 +219,7 @@ def cells(
         entry or a cluster that varies within a unit; negative or infinite weights; infinite values; with
         ``panel=True``, two rows of a unit at one time. The message names the rows (by label) and the remedy.
     """
-    if missing_entry not in ("error", "never"):
-        raise DidError(f"missing_entry is {missing_entry!r}; it can be 'error' or 'never'")
+    check_missing_entry(missing_entry)
     if isinstance(data, Cells):
         raise DidError("data are cells already: pass them to an estimator")
     if _is_ibis(data):
@@ -229,6 +232,12 @@ def cells(
     available = available_columns(data)
     names = column_names(outcome, time, unit, entry, covariates, weights, cluster, subgroup, available)
     return collapse_rows(data, names, panel=panel, missing_entry=missing_entry)[0]
+
+
+def check_missing_entry(missing_entry: str) -> None:
+    """Raise ``DidError`` unless it is ``"error"`` or ``"never"``."""
+    if missing_entry not in ("error", "never"):
+        raise DidError(f"missing_entry is {missing_entry!r}; it can be 'error' or 'never'")
 
 
 def _is_ibis(data: Any) -> bool:

@@ -38,11 +38,12 @@ class Rows:
 
 
 def collapse_rows(
-    data: Any, names: ColumnNames, *, panel: bool, missing_entry: str, keep_rows: bool = False
+    data: Any, names: ColumnNames, *, panel: bool, missing_entry: str, keep_rows: bool = False, merge_rows: bool = False
 ) -> tuple[Cells, Rows | None]:
     """Collapse a DataFrame or an Arrow table; see :func:`plneval.did.cells.cells`.
 
-    With ``keep_rows`` the rows are returned too where covariates vary within cells, ``None`` otherwise.
+    With ``keep_rows`` the rows are returned too where covariates vary within cells, ``None`` otherwise. With
+    ``merge_rows`` cross-sections whose every row is a unit of its own are collapsed by cluster and entry instead.
     """
     frame = read_columns(data, names.used())
     if not len(frame):
@@ -67,6 +68,9 @@ def collapse_rows(
         units, entry_of_unit = units[kept], entry_of_unit[kept]
     cluster_of_unit, clusters = _clusters(frame, names, unit, units, index)
     subgroup_code, subgroups = _subgroups(frame, names)
+    merged = merge_rows and not panel and names.cluster not in (None, names.unit) and len(units) == len(unit)
+    if merged:
+        unit, units, entry_of_unit, cluster_of_unit = _merge(unit, entry_of_unit, cluster_of_unit, clusters)
     key = unit.astype(np.intp)
     key *= len(times)
     key += time_code
@@ -98,6 +102,7 @@ def collapse_rows(
         constant_covariates=all(_is_constant(column, cell, len(present)) for column in x),
         constant_weights=constant_weights,
         dropped=dropped_table(dropped),
+        rows_are_units=merged,
     )
     if not keep_rows or made.constant_covariates:
         return made, None
@@ -242,6 +247,16 @@ def _subgroups(frame: pd.DataFrame, names: ColumnNames) -> tuple[NDArray[np.int3
     if (code < 0).any():
         _refuse(frame, code < 0, f"{names.subgroup}: the subgroup is missing", "fill it in or leave the rows out")
     return code, subgroups
+
+
+def _merge(
+    unit: NDArray[np.int32], entry: Floats, cluster: Integers, clusters: pd.Index
+) -> tuple[NDArray[np.int32], pd.Index, Floats, Integers]:
+    """Pairs of a cluster and an entry in place of units: code of each row, labels (clusters), entry and cluster."""
+    entry_code, entries = pd.factorize(entry, sort=True)
+    pair, found = _dense(cluster * len(entries) + entry_code, len(clusters) * len(entries))
+    cluster_of_pair = found // len(entries)
+    return pair.astype(np.int32)[unit], clusters[cluster_of_pair], entries[found % len(entries)], cluster_of_pair
 
 
 def _dense(key: Integers, size: int) -> tuple[Integers, Integers]:

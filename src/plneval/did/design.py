@@ -171,7 +171,11 @@ def _dropped_periods(cells: Cells, keep_time: NDArray[np.bool_]) -> list[Entry]:
 
 def _dropped_units(cells: Cells, which: NDArray[np.bool_], reason: str) -> list[Entry]:
     found = np.flatnonzero(which)
-    return [("units", reason, len(found), list(cells.units[found[:5]]))] if len(found) else []
+    if not len(found):
+        return []
+    if cells.rows_are_units:
+        return [("rows", reason, int(cells.n[which[cells.unit]].sum()), list(cells.units[found[:5]]))]
+    return [("units", reason, len(found), list(cells.units[found[:5]]))]
 
 
 def _balance(
@@ -207,7 +211,7 @@ def _check_treated(cells: Cells, entry: Floats, usable: NDArray[np.bool_], treat
             "last comparison): an effect needs a period before entry and a comparison"
         )
     which = usable & np.isin(entry, treated)
-    if which.sum() == 1:
+    if which.sum() == 1 and not cells.rows_are_units:
         raise DidError(
             "a single treated unit: its effect can be estimated, the uncertainty cannot; see synthetic() or "
             "randomization_test()"
@@ -253,7 +257,7 @@ def _lone_groups(cells: Cells, design: Design, n_treated: int) -> list[Entry]:
     lone: dict[str, list[str]] = {"unit": [], "cluster": []}
     for g in range(n_treated):
         units = np.flatnonzero(design.group == g)
-        if len(units) == 1:
+        if len(units) == 1 and not cells.rows_are_units:
             lone["unit"].append(f"{design.groups[g]:g}")
         elif len(np.unique(cells.cluster[units])) == 1:
             lone["cluster"].append(f"{design.groups[g]:g}")

@@ -48,6 +48,11 @@ def crossproduct(x: Floats) -> Floats:
     return np.asarray(np.einsum("nm,nk->mk", x, x))
 
 
+def cross(x: Floats, y: Floats) -> Floats:
+    """(K, L) product x'y of (N, K) and (N, L) matrices."""
+    return np.asarray(np.einsum("nk,nl->kl", x, y))
+
+
 def weighted_sums(weights: NDArray[Any], x: Floats) -> Floats:
     """(D, N) times (N, Q)."""
     return np.asarray(np.einsum("dn,nq->dq", weights, x))
