@@ -13,6 +13,7 @@ from plneval.did.errors import DidError
 from plneval.did.least_squares import Fit, Regressors, covariate_regressors, fit, join, unit_means
 from plneval.did.linear_effects import LinearEffects, finish, make_bins
 from plneval.did.linear_sample import LinearSample, Mask, VcovChoice, choose_vcov, linear_sample, read
+from plneval.did.products import moments
 
 ETWFE_COMPARISONS = ("not_yet", "never")
 
@@ -199,8 +200,8 @@ def _interactions(sample: LinearSample, group_times: _GroupTimes, deviation: Flo
     x = cells.covariate_mean[:, 1:]
     size, count = x.shape
     inside = x - unit_means(x, cells.sw, sample.unit)[sample.unit]
-    overall = cells.sw @ (x - cells.sw @ x / cells.sw.sum()) ** 2
-    varies = (cells.sw @ inside**2 > 1e-12 * overall) | (not cells.constant_covariates)
+    overall = moments(cells.sw, (x - moments(cells.sw, x) / cells.sw.sum()) ** 2)
+    varies = (moments(cells.sw, inside**2) > 1e-12 * overall) | (not cells.constant_covariates)
     entry = sample.entry[sample.unit]
     indicators = group_times.indicators
     periods = [(f"period {t:g}", (sample.time == i + 1).astype(float)) for i, t in enumerate(sample.times[1:])]

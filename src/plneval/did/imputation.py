@@ -20,6 +20,7 @@ from plneval.did.least_squares import (
 )
 from plneval.did.linear_effects import Bins, LinearEffects, finish, make_bins
 from plneval.did.linear_sample import LinearSample, VcovChoice, choose_vcov, linear_sample, read
+from plneval.did.products import cross, crossproduct, linear, moments, project
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def _fit_untreated(sample: LinearSample) -> _Untreated:
     start = np.searchsorted(group[order], np.arange(sample.n_clusters + 1))
     for g in range(sample.n_clusters):
         own = order[start[g] : start[g + 1]]
-        gram[g] = weighted[own].T @ z_gap[rows[own]]
+        gram[g] = cross(weighted[own], z_gap[rows[own]])
     cell_right = weighted * y_gap[rows, None]
     count = len(cells.covariates)
     if covariates.loadings is not None:
@@ -160,9 +161,9 @@ def _fit_untreated(sample: LinearSample) -> _Untreated:
         gram[:, :count, :count] += by_group(scatter, group, sample.n_clusters)
         cell_right[:, :count] += cells.sxy[rows, 1:] - cells.swy[rows, None] * mean
     right = by_group(cell_right, group, sample.n_clusters)
-    centred = z[rows] - cells.sw[rows] @ z[rows] / cells.sw[rows].sum()
+    centred = z[rows] - moments(cells.sw[rows], z[rows]) / cells.sw[rows].sum()
     total = gram.sum(axis=0)
-    raw = np.maximum(cells.sw[rows] @ centred**2, np.diag(total))
+    raw = np.maximum(moments(cells.sw[rows], centred**2), np.diag(total))
     bread = inverse(total, names, raw)
     theta = bread @ right.sum(axis=0)
     theta = theta + bread @ (right.sum(axis=0) - total @ theta)
@@ -176,7 +177,7 @@ def _result(method: str, kind: str, sample: LinearSample, choice: VcovChoice, un
     by_cluster = np.hstack([part[1] for part in parts])
     found = with_t(
         np.concatenate([part[0] for part in parts]),
-        by_cluster.T @ by_cluster,
+        crossproduct(by_cluster),
         np.full(by_cluster.shape[1], sample.n_clusters - 1.0),
         by_cluster,
         choice.level,
@@ -212,7 +213,7 @@ def _average(method: str, sample: LinearSample, bins: Bins, vcov: str, untreated
     tau = y.sum(axis=0) / size - slope @ untreated.theta
     if vcov == "cr3":
         return tau, _leave_one_out(sample, untreated, mass, y, z) - tau
-    gap = untreated.y - untreated.z @ untreated.theta
+    gap = untreated.y - linear(untreated.z, untreated.theta)
     if method == "imputation":
         cell_center = make_bins(sample, "group_time", sample.treated).bin
     else:
@@ -220,7 +221,7 @@ def _average(method: str, sample: LinearSample, bins: Bins, vcov: str, untreated
     centred = np.zeros(len(gap))
     centred[chosen] = gap[chosen] - _means(gap, weight, cell_center, chosen)
     scores = untreated.right - untreated.gram @ untreated.theta
-    return tau, sums(centred) / size - scores @ untreated.bread @ slope.T
+    return tau, sums(centred) / size - project(scores, untreated.bread @ slope.T)
 
 
 def _means(gap: Floats, weight: Floats, key: np.ndarray[Any, np.dtype[np.intp]], chosen: Any) -> Floats:

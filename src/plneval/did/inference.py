@@ -8,6 +8,7 @@ import numpy as np
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
+from plneval.did.products import crossproduct, project
 
 VCOVS = ("cr1", "cr2", "cr3", "wild")
 _LEVERAGE_ONE = 1e-9
@@ -104,14 +105,14 @@ def cluster_robust(sums: ClusterSums, contrasts: Floats, kind: str) -> Covarianc
     """
     directions = contrasts @ sums.bread
     if kind in ("cr1", "wild"):
-        by_cluster = sums.scores @ directions.T * np.sqrt(sums.factor)
+        by_cluster = project(sums.scores, directions.T) * np.sqrt(sums.factor)
         df = np.full(len(contrasts), sums.n_clusters - 1.0)
-        return Covariance(by_cluster.T @ by_cluster, df, by_cluster)
+        return Covariance(crossproduct(by_cluster), df, by_cluster)
     if sums.n_clusters < 2:
         raise DidError("a single cluster: standard errors by cluster need at least two; cluster by a finer group")
     if sums.gram is None:
         raise DidError(f"{kind} needs the cross-products of each cluster")
-    root = np.linalg.cholesky(sums.bread)
+    root = np.asarray(np.linalg.cholesky(sums.bread), dtype=np.float64)
     leverage = root.T @ sums.gram @ root
     values, vectors = np.linalg.eigh(leverage)
     room = 1 - values
@@ -121,9 +122,9 @@ def cluster_robust(sums: ClusterSums, contrasts: Floats, kind: str) -> Covarianc
     # B_g R'c for every cluster and contrast: (G, Q, k).
     rotated = (contrasts @ root) @ vectors
     turned = np.einsum("gqj,gj,gij->gqi", rotated, adjusted, vectors, optimize=True)
-    by_cluster = np.einsum("gqi,gi->gq", turned, sums.scores @ root)
+    by_cluster = np.einsum("gqi,gi->gq", turned, project(sums.scores, root))
     return Covariance(
-        by_cluster.T @ by_cluster, _satterthwaite(turned, leverage), by_cluster, int(full.any(axis=1).sum())
+        crossproduct(by_cluster), _satterthwaite(turned, leverage), by_cluster, int(full.any(axis=1).sum())
     )
 
 
@@ -136,7 +137,7 @@ def _satterthwaite(turned: Floats, leverage: Floats) -> Floats:
     own = np.einsum("gqi,gqi->gq", turned, through)
     through_square = np.einsum("gqi,gqi->gq", through, through)
     trace = (own - through_square).sum(axis=0)
-    cross = np.einsum("gqi,gqj->qij", through, through, optimize=True)
+    cross = np.stack([crossproduct(through[:, q]) for q in range(through.shape[1])])
     squares = (own**2 - 2 * own * through_square).sum(axis=0) + (cross**2).sum(axis=(1, 2))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(squares > 0, trace**2 / squares, np.nan), dtype=np.float64)

@@ -11,6 +11,7 @@ from plneval.did.columns import Floats, Integers
 from plneval.did.errors import DidError
 from plneval.did.inference import ClusterSums, cluster_robust
 from plneval.did.linear_sample import LinearSample, VcovChoice
+from plneval.did.products import cross, linear, moments
 from plneval.did.wild import wild_test
 
 _COLLINEAR = 1e-9
@@ -195,15 +196,15 @@ def fit(sample: LinearSample, regressors: Regressors, *, gram: bool) -> Fit:
     z = z - unit_means(z, cells.sw, sample.unit)[sample.unit]
     y = cells.mean - unit_means(cells.mean, cells.sw, sample.unit)[sample.unit]
     weighted = z * cells.sw[:, None]
-    within, cross = _within_cells(sample, regressors, len(names))
-    total = weighted.T @ z + within.sum(axis=0)
-    right = weighted.T @ y + cross.sum(axis=0)
+    within, towards = _within_cells(sample, regressors, len(names))
+    total = cross(weighted, z) + within.sum(axis=0)
+    right = moments(y, weighted) + towards.sum(axis=0)
     bread = inverse(total, names, _raw_scale(sample, regressors))
     beta = bread @ right
     beta = beta + bread @ (right - total @ beta)
-    cell_scores = weighted * (y - z @ beta)[:, None]
+    cell_scores = weighted * (y - linear(z, beta))[:, None]
     if len(within):
-        cell_scores = cell_scores + cross - within @ beta
+        cell_scores = cell_scores + towards - within @ beta
     group = sample.cell_cluster
     grams = _grams(z, weighted, within, group, sample.n_clusters) if gram else None
     sums = ClusterSums(
@@ -224,13 +225,13 @@ def _within_cells(sample: LinearSample, regressors: Regressors, size: int) -> tu
     cells = sample.cells
     mean = cells.covariate_mean[:, 1:]
     scatter = cells.sxx[:, 1:, 1:] - cells.sw[:, None, None] * mean[:, :, None] * mean[:, None, :]
-    towards = cells.sxy[:, 1:] - cells.swy[:, None] * mean
+    with_outcome = cells.sxy[:, 1:] - cells.swy[:, None] * mean
     loadings = regressors.loadings
     q = loadings.shape[1]
-    within, cross = np.zeros((len(mean), size, size)), np.zeros((len(mean), size))
+    within, towards = np.zeros((len(mean), size, size)), np.zeros((len(mean), size))
     within[:, :q, :q] = loadings @ scatter @ loadings.transpose(0, 2, 1)
-    cross[:, :q] = np.einsum("cqk,ck->cq", loadings, towards)
-    return within, cross
+    towards[:, :q] = np.einsum("cqk,ck->cq", loadings, with_outcome)
+    return within, towards
 
 
 def _grams(z: Floats, weighted: Floats, within: Floats, group: Integers, n_groups: int) -> Floats:
@@ -239,7 +240,7 @@ def _grams(z: Floats, weighted: Floats, within: Floats, group: Integers, n_group
     grams = np.empty((n_groups, z.shape[1], z.shape[1]))
     for g in range(n_groups):
         rows = order[start[g] : start[g + 1]]
-        grams[g] = weighted[rows].T @ z[rows]
+        grams[g] = cross(weighted[rows], z[rows])
         if len(within):
             grams[g] += within[rows].sum(axis=0)
     return grams
@@ -249,8 +250,8 @@ def _raw_scale(sample: LinearSample, regressors: Regressors) -> Floats:
     """(q + T - 1,) sums of squares of the regressors around their overall means, before unit effects."""
     cells = sample.cells
     z = np.hstack([regressors.base, period_dummies(sample)])
-    centred = z - cells.sw @ z / cells.sw.sum()
-    scale = cells.sw @ centred**2
+    centred = z - moments(cells.sw, z) / cells.sw.sum()
+    scale = moments(cells.sw, centred**2)
     within, _ = _within_cells(sample, regressors, z.shape[1])
     return np.asarray(scale + np.einsum("cqq->q", within) if len(within) else scale)
 
