@@ -103,7 +103,7 @@ def test_study_and_reproducibility_say_what_was_declared_and_used(layout: Layout
     assert made["seeds"] == {"project": 7}
     assert made["id_key"] == "default"
     assert made["packages"]["pandas"] == pd.__version__
-    assert set(made["code"]) == {"ingest", "prepare", "describe", "estimate", "challenge", "release", "report"}
+    assert set(made["code"]) == {"ingest", "prepare", "describe", "estimate", "challenge", "release"}
     standards = read_table(folder / "standards.parquet").set_index("name")
     assert standards.at["months_trial", "used"]
     assert not standards.at["months_toolkit", "used"]
