@@ -118,6 +118,19 @@ def test_with_twenty_schools_the_bootstrap_keeps_its_size_where_chi_squared_does
     assert bootstrap < 0.05 + 3 * 0.018
 
 
+def test_the_bootstrap_leaves_groups_of_one_school_out_and_says_so() -> None:
+    data = few_schools(np.random.default_rng(9), units=40)
+    first = data.loc[data["entry"] == 5, "unit"].iloc[0]
+    data = data[(data["entry"] != 5) | (data["unit"] == first)]
+    effects = did.att_gt(data, **NAMES)
+    test = effects.pretest(bootstrap=True, draws=199)
+    assert test.left_out == (5.0,)
+    without = did.att_gt(data[data["entry"] != 5], **NAMES)
+    assert test.statistic == pytest.approx(without.pretest().statistic, rel=1e-9)
+    assert effects.pretest().left_out == ()
+    assert effects.pretest().df > test.df
+
+
 def test_too_few_clusters_for_a_joint_test_are_an_error() -> None:
     data = few_schools(np.random.default_rng(7), units=9, periods=9)
     data["entry"] = data["entry"].replace({4: 8, 5: 9})

@@ -49,6 +49,8 @@ class PreTest:
         The linear difference in trends this test detects with probability 0.8.
     n_clusters
         Clusters the covariance matrix is estimated from.
+    left_out
+        Groups the bootstrap version leaves out: those of a single cluster, whose own variation cannot be estimated.
     """
 
     statistic: float
@@ -61,6 +63,7 @@ class PreTest:
     power: float | None
     detectable_trend: float
     n_clusters: int
+    left_out: tuple[float, ...]
 
 
 def pretest(
@@ -77,7 +80,8 @@ def pretest(
     Parameters
     ----------
     bootstrap
-        Refer the Wald statistic to a wild cluster bootstrap of itself instead of to the chi-squared distribution.
+        Refer the Wald statistic to a wild cluster bootstrap of itself instead of to the chi-squared distribution, and
+        leave groups of a single cluster out.
     trend
         A difference in linear trends between each group and its comparison, in units of the outcome a period of time,
         for which the power of the test is computed (Roth 2022).
@@ -99,7 +103,14 @@ def pretest(
     base = design.times[[cell.base for cell in effects.estimated]]
     times, groups = effects.times, effects.groups
     variance = np.sum(effects.by_cluster() ** 2, axis=0)
-    before = np.flatnonzero((times < groups - design.anticipation) & (variance > 0))
+    tested = (times < groups - design.anticipation) & (variance > 0)
+    left_out: tuple[float, ...] = ()
+    if bootstrap:
+        clusters = np.bincount(effects.pieces.group, minlength=len(design.groups))
+        lone = clusters[[cell.group for cell in effects.estimated]] < 2
+        left_out = tuple(float(group) for group in np.unique(groups[tested & lone]))
+        tested &= ~lone
+    before = np.flatnonzero(tested)
     if not len(before):
         raise DidError("no effect before entry can be tested: each group needs two periods before entry")
     pieces = effects.contributions[:, before]
@@ -138,6 +149,7 @@ def pretest(
         power=None if trend is None else power(trend),
         detectable_trend=_detectable(power, unit),
         n_clusters=effects.n_clusters,
+        left_out=left_out,
     )
 
 
