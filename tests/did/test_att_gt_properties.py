@@ -277,6 +277,36 @@ def test_what_makes_no_sense_is_refused(case: str) -> None:
         did.att_gt(change(did_data.panel()), **{**NAMES, **options})
 
 
+@pytest.mark.parametrize("kind", ["arrow", "ibis"])
+def test_other_tables_give_what_a_frame_gives(kind: str) -> None:
+    panel, pupils = did_data.panel(), did_data.pupils()
+    pupils["size"] = np.sin(pupils["school"] * 7.0 + pupils["year"])
+
+    def other(data: pd.DataFrame) -> object:
+        if kind == "arrow":
+            import pyarrow as pa
+
+            return pa.Table.from_pandas(data)
+        import ibis
+
+        return ibis.memtable(data)
+
+    options: dict[str, Any] = {"covariates": ["x", "z"], "weights": "w", "cluster": "network"}
+    first = did.att_gt(panel, **NAMES, **options)
+    np.testing.assert_allclose(both(did.att_gt(other(panel), **NAMES, **options)), both(first), rtol=1e-10)
+    for covariates, method in ((["size"], "dr"), (["x"], "or"), (None, "dr")):
+        options = {"covariates": covariates, "method": method, "weights": "w"}
+        first = did.att_gt(pupils, **SCHOOLS, **options)
+        np.testing.assert_allclose(both(did.att_gt(other(pupils), **SCHOOLS, **options)), both(first), rtol=1e-9)
+
+
+def test_clustering_by_the_unit_is_what_happens_without_a_cluster() -> None:
+    cells = did.cells(did_data.panel(), **NAMES)
+    expected = both(did.att_gt(cells))
+    assert np.array_equal(both(did.att_gt(cells, cluster="unit")), expected)
+    assert np.array_equal(both(did.att_gt(did_data.panel(), **NAMES, cluster="unit")), expected)
+
+
 def test_cells_made_otherwise_are_refused() -> None:
     cells = did.cells(did_data.panel(), **NAMES)
     with pytest.raises(did.DidError, match=r"cluster='network', but the cells were made without cluster: collapse"):

@@ -88,9 +88,11 @@ class GroupTimeEffects:
     def by_cluster(self, contributions: Floats | None = None) -> Floats:
         """(G, ...) contributions summed by cluster; those of the group-times by default."""
         given = self.contributions if contributions is None else contributions
-        total = np.zeros((self.n_clusters, *given.shape[1:]))
-        np.add.at(total, self.pieces.cluster, given)
-        return total
+        if self.n_clusters == len(given):
+            return given
+        # Pieces are sorted by cluster.
+        first = np.searchsorted(self.pieces.cluster, np.arange(self.n_clusters))
+        return np.asarray(np.add.reduceat(given, first, axis=0))
 
     @property
     def vcov(self) -> Floats:

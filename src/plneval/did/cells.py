@@ -289,7 +289,8 @@ def as_cells(
     named = {"outcome": outcome, "time": time, "unit": unit, "entry": entry, "weights": weights, "cluster": cluster}
     for part, name in named.items():
         made_from = getattr(data.names, part)
-        if name is not None and name != made_from:
+        by_unit = part == "cluster" and name == data.names.unit and made_from is None
+        if name is not None and name != made_from and not by_unit:
             raise DidError(
                 f"{part}={name!r}, but the cells were made "
                 + (f"with {part}={made_from!r}" if made_from else f"without {part}")
