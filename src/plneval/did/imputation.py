@@ -70,9 +70,10 @@ def imputation(
         As in :func:`plneval.did.twfe`.
     vcov
         ``"cr1"``: the paper's conservative variance by cluster (its equation 7, with effects averaged by group and
-        time), without a factor, as R's didimputation. ``"cr3"``: sum of squares of the changes when one cluster after
-        the other is left out. By default CR3 where either arm has fewer than 40 clusters. CR2 and the wild bootstrap
-        are defined for least squares fits only: see :func:`plneval.did.extended_twfe`.
+        time), without a factor, as R's didimputation. ``"cr3"``: the jackknife by cluster, (G - 1)/G times the sum of
+        squares of the changes when one cluster after the other is left out. By default CR3 where either arm has fewer
+        than 40 clusters. CR2 and the wild bootstrap are defined for least squares fits only: see
+        :func:`plneval.did.extended_twfe`.
     anticipation
         Periods before entry in which effects are allowed for; their rows are imputed too, not averaged overall.
 
@@ -212,7 +213,8 @@ def _average(method: str, sample: LinearSample, bins: Bins, vcov: str, untreated
     slope = z.sum(axis=0) / size[:, None]
     tau = y.sum(axis=0) / size - slope @ untreated.theta
     if vcov == "cr3":
-        return tau, _leave_one_out(sample, untreated, mass, y, z) - tau
+        shrink = np.sqrt((n_clusters - 1) / n_clusters)
+        return tau, shrink * (_leave_one_out(sample, untreated, mass, y, z) - tau)
     gap = untreated.y - linear(untreated.z, untreated.theta)
     if method == "imputation":
         cell_center = make_bins(sample, "group_time", sample.treated).bin
