@@ -130,6 +130,16 @@ def test_the_notebook_is_in_quartos_form(tmp_path: Path, log: Path) -> None:
     assert "".join(cells[3]["source"]).strip() == ":::"
 
 
+def test_a_printed_table_carries_its_caption_and_label_in_its_markdown(tmp_path: Path, log: Path) -> None:
+    # Quarto ignores `label` and `tbl-cap` of a cell with `output: asis` (quarto-dev/quarto-cli, issue 3770).
+    _rendered(tmp_path, ["html"])
+    cell = _calls(log)[0]["notebook"]["cells"][4]
+    assert "tbl-" not in "".join(cell["source"])
+    assert [("".join(output["text"])) for output in cell["outputs"]] == [
+        "\n::: {#tbl-a}\n\n| a |\n|---|\n| 1 |\n\nT\n\n:::\n"
+    ]
+
+
 def test_cells_keep_their_options_and_take_computed_alternative_texts(tmp_path: Path, log: Path) -> None:
     _rendered(tmp_path, ["html"])
     cell = _calls(log)[0]["notebook"]["cells"][2]

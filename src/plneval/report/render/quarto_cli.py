@@ -141,10 +141,10 @@ def _source(executed: ExecutedCell) -> str:
         "echo": options.echo,
         "include": options.include,
         "output": options.output,
-        "label": options.label,
+        "label": None if _is_printed_table(executed) else options.label,
         "fig-cap": options.fig_cap,
         "fig-alt": (texts[0] if len(texts) == 1 else texts) or None,
-        "tbl-cap": options.tbl_cap,
+        "tbl-cap": None if _is_printed_table(executed) else options.tbl_cap,
         "layout-ncol": options.layout_ncol,
     }
     # A JSON value is a YAML value, whatever stands in the text.
@@ -160,12 +160,26 @@ def _outputs(executed: ExecutedCell, output_format: str) -> list[Any]:
         if output["output_type"] == "stream" and output["name"] == "stderr":
             continue
         copy = json.loads(json.dumps(output))
+        if output["output_type"] == "stream" and _is_printed_table(executed):
+            copy["text"] = _captioned(executed, str(output["text"]))
         if "data" in copy:
             copy["metadata"] = {}
             if output_format == "docx" and "image/png" in copy["data"]:
                 copy["data"].pop("image/svg+xml", None)
         kept.append(copy)
     return kept
+
+
+def _is_printed_table(executed: ExecutedCell) -> bool:
+    """Whether the cell prints a table as markdown and names its caption and label as options."""
+    return executed.cell.options.output == "asis" and executed.cell.options.is_table
+
+
+def _captioned(executed: ExecutedCell, printed: str) -> str:
+    """A printed table in Quarto's division for a cross-reference: of a cell whose output goes in as it is, Quarto takes
+    neither label nor caption (its issue 3770)."""
+    options = executed.cell.options
+    return f"\n::: {{#{options.label}}}\n\n{printed.strip()}\n\n{options.tbl_cap}\n\n:::\n"
 
 
 def _copy_resources(executed: Executed, meta: dict[str, Any], place: Path) -> None:
