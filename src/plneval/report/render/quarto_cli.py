@@ -161,7 +161,7 @@ def _outputs(executed: ExecutedCell, output_format: str) -> list[Any]:
             continue
         copy = json.loads(json.dumps(output))
         if output["output_type"] == "stream" and _is_printed_table(executed):
-            copy["text"] = _captioned(executed, str(output["text"]))
+            copy["text"] = _captioned(executed, "".join(output["text"]))
         if "data" in copy:
             copy["metadata"] = {}
             if output_format == "docx" and "image/png" in copy["data"]:
