@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from report_sources import document_xml_of, html_of, main_of, printed, typst_of, write_source
 
 from plneval.report.render.pandoc import READER, run_pandoc
-from plneval.report.render.tables import PAGE_CHARACTERS, fit
+from plneval.report.render.tables import PAGE_CHARACTERS, Extent, extent, fit
 
 TABLE = "```{python}\n#| echo: false\n#| output: asis\n#| label: tbl-x\n#| tbl-cap: T\nx\n```\n"
 
@@ -79,4 +80,50 @@ def test_pages_let_the_browser_choose_and_scroll(tmp_path: Path) -> None:
     rows = _pipe([["Gate", "Question"], ["baseline", "word " * 60]])
     page = main_of(html_of(write_source(tmp_path, TABLE), {0: [printed(rows)]}))
     assert "<colgroup>" not in page
-    assert 'class="table-scroll" tabindex="0" role="region" aria-label="Table' in page
+    assert 'class="table-scroll prose" tabindex="0" role="region" aria-label="Table' in page
+
+
+def test_small_tables_stay_on_one_page_and_rows_of_long_ones_do(tmp_path: Path) -> None:
+    # 12 rows and the header: 13 x (11.5 + 8) = 254 points; 40 rows: 800 points, more than a page holds.
+    small = _table(tmp_path, [["Year", "Schools"], *([["2012", "54"]] * 12)])
+    long = _table(tmp_path, [["Year", "Schools"], *([["2012", "54"]] * 40)])
+    assert extent(small, fit(small)) == Extent(whole=True, whole_rows=True)
+    assert extent(long, fit(long)) == Extent(whole=False, whole_rows=True)
+
+
+def test_a_row_that_could_fill_a_page_may_break(tmp_path: Path) -> None:
+    table = _table(tmp_path, [["Item", "Text"], ["Why", "word " * 1500]])
+    assert extent(table, fit(table)) == Extent(whole=False, whole_rows=False)
+
+
+@pytest.mark.parametrize("rows", [12, 40])
+def test_a_table_at_the_foot_of_a_page_begins_where_it_has_room(tmp_path: Path, rows: int) -> None:
+    pdf = pytest.importorskip("typst")
+    # These paragraphs leave room for the heading and a few rows, less than 3.6 cm, on the first page.
+    filler = "\n\n".join(["Filler."] * 29) + "\n\n# Heading of the table\n\n"
+    table = _pipe([["Year", "Schools"], *[[f"{1900 + i}", "54"] for i in range(rows)]])
+    source = typst_of(write_source(tmp_path, filler + TABLE), {0: [printed(table)]})
+    typst_file = tmp_path / "report.typ"
+    typst_file.write_text(source, encoding="utf-8")
+    assert isinstance(pdf.compile(str(typst_file)), bytes)
+    # Heading and first rows lie on one page: the place of every element by typst's own account.
+    probe = "\n#context [#metadata((heading: query(heading).last().location().page(), "
+    probe += "table: query(table).first().location().page())) <places>]\n"
+    typst_file.write_text(source + probe, encoding="utf-8")
+    places = json.loads(pdf.query(str(typst_file), "<places>", field="value", one=True))
+    assert places == {"heading": 2, "table": 2}
+
+
+def test_rows_with_long_texts_name_their_columns_for_telephones(tmp_path: Path) -> None:
+    three = _pipe([["Check", "Result", "What was found"], ["Intake", "Met", "word " * 20]])
+    two = _pipe([["Item", "Text"], ["Why", "word " * 20]])
+    short = _pipe([["Check", "Result", "Value"], ["Intake", "Met", "1"]])
+    pages = []
+    for i, rows in enumerate((three, two, short)):
+        (tmp_path / str(i)).mkdir()
+        pages.append(main_of(html_of(write_source(tmp_path / str(i), TABLE), {0: [printed(rows)]})))
+    assert 'data-label="What was found"' in pages[0]
+    assert "data-label" not in pages[1]
+    assert 'class="table-scroll prose"' in pages[1]
+    assert 'class="table-scroll"' in pages[2]
+    assert "data-label" not in pages[2]

@@ -11,8 +11,12 @@ import panflute as pf
 from plneval.report.render import theme
 from plneval.report.render.callouts import html_callout
 from plneval.report.render.pandoc import run_pandoc
-from plneval.report.render.tables import fit, given_widths, set_widths
+from plneval.report.render.tables import fit, given_widths, holds_prose, name_cells, set_widths
 from plneval.report.render.tabsets import html_tabset
+
+
+# In a table of two columns the first names what the second says.
+_SELF_EXPLAINING = 2
 
 
 def html_blocks(doc: Any) -> None:
@@ -87,6 +91,9 @@ def _tables(element: Any, _doc: Any) -> Any:
     if not isinstance(element, pf.Table):
         return None
     wide = fit(element).scale < 1.0
+    prose = holds_prose(element)
+    if prose and len(element.colspec) > _SELF_EXPLAINING:
+        name_cells(element)
     set_widths(element, given_widths(element))
     name = (
         pf.stringify(element.caption.content[0]).split(":")[0]
@@ -96,7 +103,7 @@ def _tables(element: Any, _doc: Any) -> Any:
     # Focusable, so that a table wider than a telephone can be scrolled from the keyboard (WCAG 2.1.1).
     return pf.Div(
         element,
-        classes=["table-scroll", *["wide"] * wide],
+        classes=["table-scroll", *["wide"] * wide, *["prose"] * prose],
         attributes={"tabindex": "0", "role": "region", "aria-label": name},
     )
 

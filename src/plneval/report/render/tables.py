@@ -18,6 +18,16 @@ _PADDING = 2.5
 # Type is never set smaller than this share of a table's normal size.
 _SMALLEST = 0.6
 _LONG_WORD = 12
+# Height of a line and of the space between two rows, in points, at the normal type size of a table.
+_LINE, _ROW_SPACE = 11.5, 8.0
+# Tables up to this height in points, about 15 rows of one line, stay on one page: nobody reads halves of small tables.
+_KEPT_WHOLE = 330.0
+# Running text holds more characters a line than the words and numbers that PAGE_CHARACTERS is meant for.
+_SET_TIGHTER = 1.15
+# A row with more lines may go on to the next page: kept whole it might not fit on any.
+_LONGEST_ROW = 30
+# Longer texts than this are not read well in a column on a telephone.
+_PROSE = 60
 _BREAK = "\u200b"
 _BREAKS = re.compile(r"[_/](?=\w)|(?<=[A-Za-z])-(?=[A-Za-z])")
 
@@ -82,6 +92,52 @@ def _shares(natural: list[float], least: list[float], room: float) -> list[float
     return widths
 
 
+@dataclass(frozen=True)
+class Extent:
+    """About how high a table is, and where it may break over pages."""
+
+    whole: bool
+    """The table stands on one page."""
+    whole_rows: bool
+    """Every row stands on one page."""
+
+
+def extent(table: Any, chosen: Fit) -> Extent:
+    """Estimate from the number of characters whether a table, and its rows, can be kept from breaking over pages."""
+    lines = _lines(table, chosen)
+    height = chosen.scale * sum(_LINE * count + _ROW_SPACE for count in lines)
+    return Extent(whole=height <= _KEPT_WHOLE, whole_rows=max(lines) <= _LONGEST_ROW)
+
+
+def _lines(table: Any, chosen: Fit) -> list[int]:
+    """The lines of each row, header rows included."""
+    columns = len(table.colspec)
+    if chosen.widths is None:
+        room = [math.inf] * columns
+    else:
+        page = PAGE_CHARACTERS * _SET_TIGHTER / chosen.scale
+        room = [max(1.0, width * page - _PADDING) for width in chosen.widths]
+    return [
+        max(math.ceil(len(pf.stringify(cell).strip()) / room[i]) or 1 for i, cell in enumerate(row.content[:columns]))
+        for row in _rows(table)
+    ]
+
+
+def holds_prose(table: Any) -> bool:
+    """Whether a cell of the body holds more than a few words: on a telephone its rows are better read as paragraphs."""
+    body = [row for part in table.content for row in part.content]
+    return any(len(pf.stringify(cell)) > _PROSE for row in body for cell in row.content)
+
+
+def name_cells(table: Any) -> None:
+    """Give every cell of the body its column's name as an attribute, shown where rows are set as paragraphs."""
+    names = [pf.stringify(cell).strip() for row in table.head.content for cell in row.content]
+    for part in table.content:
+        for row in part.content:
+            for name, cell in zip(names, row.content, strict=False):
+                cell.attributes["data-label"] = name
+
+
 def given_widths(table: Any) -> list[float] | None:
     """The relative widths the author gave (``emit.table(widths=…)``), summing to 1, or None."""
     if not (isinstance(table.parent, pf.Div) and GIVEN_WIDTHS in table.parent.classes):
@@ -106,11 +162,14 @@ def _lengths(table: Any) -> tuple[list[int], list[int]]:
     """The longest line and the longest word of every column, in characters."""
     columns = len(table.colspec)
     longest, words = [1] * columns, [1] * columns
-    rows = [*table.head.content, *(row for body in table.content for row in body.content)]
-    for row in rows:
+    for row in _rows(table):
         for i, cell in enumerate(row.content[:columns]):
             text = pf.stringify(cell).strip()
             pieces = text.replace(_BREAK, " ").split()
             longest[i] = max(longest[i], len(text.replace(_BREAK, "")))
             words[i] = max([words[i], *(len(piece) for piece in pieces)])
     return longest, words
+
+
+def _rows(table: Any) -> list[Any]:
+    return [*table.head.content, *(row for body in table.content for row in body.content)]

@@ -18,7 +18,7 @@ from plneval.report.render import theme
 from plneval.report.render.callouts import typst_callout
 from plneval.report.render.execute import source_date_epoch
 from plneval.report.render.pandoc import run_pandoc
-from plneval.report.render.tables import break_long_words, fit, set_widths
+from plneval.report.render.tables import Fit, break_long_words, extent, fit, set_widths
 from plneval.report.render.tabsets import plain_tabset
 from plneval.report.render.typst_markup import typst_block, typst_inline
 
@@ -129,8 +129,6 @@ def _table(element: Any, _doc: Any) -> Any:
     element.walk(break_long_words)
     chosen = fit(element)
     set_widths(element, chosen.widths)
-    if chosen.scale == 1.0:
-        return element
     if chosen.scale < _TURN_BELOW:
         # Too wide for readable type on an upright page: the table gets a page on its side.
         chosen = fit(element, _LANDSCAPE)
@@ -141,8 +139,25 @@ def _table(element: Any, _doc: Any) -> Any:
             element,
             typst_block("]"),
         ]
-    size = round(_TABLE_POINTS * chosen.scale, 2)
-    return [typst_block(f"#[#show table: set text(size: {size}pt)\n{_TIGHT}"), element, typst_block("]")]
+    return [typst_block("\n".join(["#[", *_table_rules(element, chosen)])), element, typst_block("]")]
+
+
+def _table_rules(table: Any, chosen: Fit) -> list[str]:
+    """Typst rules for one table: its type size, and where it may break over pages."""
+    rules = []
+    if chosen.scale < 1.0:
+        rules += [f"#show table: set text(size: {round(_TABLE_POINTS * chosen.scale, 2)}pt)", _TIGHT]
+    breaks = extent(table, chosen)
+    if breaks.whole_rows:
+        rules.append("#set table.cell(breakable: false)")
+    if breaks.whole:
+        rules += [
+            "#show figure.where(kind: table): set block(breakable: false)",
+            "#show table: block.with(breakable: false)",
+        ]
+    else:
+        rules.append("#room-for-first-rows()")
+    return rules
 
 
 def _equation(element: Any, _doc: Any) -> Any:
