@@ -10,7 +10,6 @@ import pytest
 from plneval.config.base import load
 from plneval.config.models import Models
 from plneval.config.project import Project
-from plneval.config.report import Report
 from plneval.config.workspace import Workspace
 from plneval.errors import UserError
 
@@ -70,13 +69,6 @@ def test_a_growth_model_needs_the_levels_of_its_kind(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"models\.yaml:\d+: models\.g.*needs random terms for pupil and school"):
         load(path, Models)
-
-
-def test_an_accent_that_could_carry_markup_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "report.yaml"
-    path.write_text("branding:\n  organisation: X\n  accent: 'red;}</style>'\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"report\.yaml:3: branding\.accent"):
-        load(path, Report)
 
 
 @pytest.fixture

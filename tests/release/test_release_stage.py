@@ -21,6 +21,7 @@ from plneval.release.door import TABLES
 from plneval.release.prose import reworded
 from plneval.release.scan import scan
 from plneval.release.stage import release
+from plneval.release.study import study_document
 
 SPECS = {"cs_maths": spec(), "cs_all": spec(headline=False), "cs_dis": spec(headline=False, subgroup="disadvantaged")}
 REPORT = Report(branding=Branding(organisation="The evaluation team"))
@@ -228,3 +229,11 @@ def test_csv_copies_are_safe_in_a_spreadsheet() -> None:
 )
 def test_sentences_count_people_by_the_rule(text: str, expected: str) -> None:
     assert reworded(text, Disclosure()) == expected
+
+
+def test_a_cohort_may_name_its_own_organisation() -> None:
+    branding = [
+        study_document(study, "hill", REPORT, SPECS)["branding"]["organisation"]
+        for study in (cohort(), cohort().model_copy(update={"organisation": "The school office"}))
+    ]
+    assert branding == ["The evaluation team", "The school office"]

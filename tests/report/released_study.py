@@ -173,7 +173,6 @@ def _study(variant: str) -> dict[str, Any]:
         else [{"item": "Facilitation", "amount": 2400.0, "currency": "GBP", "per": "school", "years": 1.0}],
         "branding": {
             "organisation": "The evaluation team",
-            "accent": "#1f5a7a",
             "contact": "Questions: the evaluation team.",
         },
         "simulated": not school,

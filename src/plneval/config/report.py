@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from plneval.config.base import Section
 
 
 class Branding(Section):
-    """How the reports look and who signs them."""
+    """Who signs the reports."""
 
     organisation: str
-    """Name under the title."""
-    accent: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#1f5a7a"
-    """Accent colour."""
+    """Name under the title, where a cohort does not give its own."""
     contact: str = ""
-    """Line for questions about the report."""
+    """Line for questions, at the end of the funder report."""
 
 
 class Disclosure(Section):
@@ -50,7 +48,7 @@ class Report(Section):
     """The reports' settings."""
 
     branding: Branding
-    """How the reports look and who signs them."""
+    """Who signs the reports."""
     disclosure: Disclosure = Disclosure()
     """What may leave the restricted folder."""
     thresholds: Thresholds = Thresholds()

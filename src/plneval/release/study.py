@@ -12,6 +12,7 @@ from plneval.config.report import Report
 
 def study_document(cohort: Cohort, name: str, report: Report, specs: Mapping[str, ModelSpec]) -> dict[str, Any]:
     """The declared study: title, programme, years, level, outcomes, design, models, TIDieR, costs, branding."""
+    branding = report.branding.model_dump(mode="json")
     return {
         "cohort": name,
         "title": cohort.title,
@@ -32,7 +33,7 @@ def study_document(cohort: Cohort, name: str, report: Report, specs: Mapping[str
         "language": report.language,
         "tidier": cohort.tidier.model_dump(mode="json"),
         "costs": [cost.model_dump(mode="json") for cost in cohort.costs],
-        "branding": report.branding.model_dump(mode="json"),
+        "branding": {**branding, "organisation": cohort.organisation or branding["organisation"]},
         "origin": cohort.data.origin,
         "simulated": cohort.data.truth is not None,
     }

@@ -79,7 +79,7 @@ def report(project: Project, name: str, report: Report, layout: Layout, sources:
 def _titles(released: Released, report: Report) -> dict[str, str]:
     return {
         "title": str(released.study["title"]),
-        "author": report.branding.organisation,
+        "author": str(released.study["branding"]["organisation"]),
         "lang": "en-GB" if report.language == "en" else report.language,
     }
 
