@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from plneval.report import figure_data, figures
+from plneval.report import figure_data, figures, formats, theme
 from plneval.report.load import Released
 
 VARIANTS = ("benefit", "not_causal", "inconclusive")
@@ -123,3 +124,25 @@ def test_a_csv_word_is_no_formula_for_a_spreadsheet(tmp_path: Path, released: Ca
     finally:
         study.tables["baseline"] = before
     assert "'=HYPERLINK(1)" in (tmp_path / "baseline_differences.csv").read_text(encoding="utf-8")
+
+
+def test_names_of_the_parts_of_the_axis_do_not_touch(released: Callable[[str], Released]) -> None:
+    # Seven years before joining and three of participation: the last two parts are two years and one year wide.
+    study = released("benefit")
+    data = figure_data.effect_by_year(study).iloc[[0] * 9].assign(event_time=[-7, -6, -5, -4, -3, -2, 0, 1, 2])
+    with theme.themed():
+        figure, axes = theme.canvas(2.6)
+        figures._event_time_panel(axes, data, labelled=True)
+    figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text()[:1].isalpha()}
+    assert set(boxes) == {"before joining", "years 1–2", "year 3 on"}
+    for first, second in itertools.combinations(boxes.values(), 2):
+        assert not first.overlaps(second)
+
+
+def test_only_years_of_participation_carry_numbers(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    data = figure_data.effect_by_year(study)
+    shown = [text.get_text() for text in figures.effect_by_year(study).figure.axes[0].texts]
+    numbers = [text for text in shown if not text[:1].isalpha()]
+    assert numbers == [formats.number(value) for value in data.loc[data["event_time"] >= 0, "estimate"]]

@@ -40,6 +40,8 @@ def test_pages_hold_the_verdict_and_no_trace_of_code_or_missing_values(
         assert verdict["sentence"] in text
         assert verdict["short"] in text
         assert study["title"] in text
+        assert study["branding"]["organisation"] in text
+        assert (study["branding"]["contact"] in text) == (name == "funder")
         assert "Rendered by plneval's embedded renderer" in text
         assert not MISSING.search(text)
         assert not CODE.search(text)

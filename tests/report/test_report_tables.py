@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,7 +61,7 @@ def test_key_figures_are_the_released_headline(released: Callable[[str], Release
     shown = dict(tables.key_figures(released("benefit")).itertuples(index=False))
     assert shown["Effect from the third year on"] == "0.12 standard deviations"
     assert "0.05\u00a0to\u00a00.18 standard deviations" in shown.values()
-    assert shown["In months of progress"] == "2 (interval 1 to 3)"
+    assert shown["In months of progress"] == "2 months (interval 1 to 3)"
     assert shown["Pupils that it rests on"] == "30,120"
 
 
@@ -188,5 +189,13 @@ def test_lost_months_are_not_called_additional(released: Callable[[str], Release
 
 def test_checks_are_counted_by_result(released: Callable[[str], Released]) -> None:
     assert wording.checks_summary(released("benefit")) == (
-        "The finding was put through 9 checks: 6 are met, 3 call for caution and none is not met."
+        "The finding was put through 9 checks: 6 are met, 3 call for caution and none failed."
     )
+
+
+def test_the_mark_of_suppressed_numbers_is_explained_where_it_stands(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    networks = study["networks"].assign(n_schools_suppressed=True)
+    suppressed = replace(study, tables={**study.tables, "networks": networks})
+    assert "c" in list(tables.participants(suppressed)["Schools"])
+    assert [list(tables.how_to_read(one)["Word"]).count("c") for one in (study, suppressed)] == [0, 1]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_LABELLED_POINTS = 8
-"""Where there are more points than these, those before joining carry no numbers."""
+_LETTER = 0.08
+"""Room for a letter of 8.5 points, in inches."""
 _EVENT_TIME_AXIS = "Years before joining (−), and year of participation"
 
 
@@ -63,7 +63,7 @@ def effect_by_year_and_model(released: Released) -> Drawn:
     columns = 2 if len(models) > 1 else 1
     rows = -(-len(models) // columns)
     with theme.themed():
-        figure, grid = theme.canvas(0.5 + 2.2 * rows, rows, columns, squeeze=False, sharey=data["unit"].nunique() == 1)
+        figure, grid = theme.canvas(0.5 + 1.65 * rows, rows, columns, squeeze=False, sharey=data["unit"].nunique() == 1)
         for axes, model in zip(grid.flat, models, strict=False):
             mine = data[data["model"] == model]
             _event_time_panel(axes, mine, labelled=False)
@@ -97,7 +97,7 @@ def trends_by_entry_year(released: Released) -> Drawn:
     columns = 2 if len(outcomes) > 1 else 1
     rows = -(-len(outcomes) // columns)
     with theme.themed():
-        figure, grid = theme.canvas(0.3 + 2.6 * rows, rows, columns, squeeze=False)
+        figure, grid = theme.canvas(0.3 + 2.3 * rows, rows, columns, squeeze=False)
         for axes, outcome in zip(grid.flat, outcomes, strict=False):
             _trend_panel(axes, data[data["outcome"] == outcome], released, short=True)
             axes.set_title(_wrapped(_without_brackets(released.outcome_label(outcome)), 36), fontsize=8.5)
@@ -150,7 +150,7 @@ def estimates_by_estimator(released: Released) -> Drawn:
     if data.empty:
         return _notice("No model gives an estimate from the third year on that may be shown.")
     with theme.themed():
-        figure, axes = theme.canvas(0.7 + 0.46 * len(data))
+        figure, axes = theme.canvas(0.65 + 0.4 * len(data))
         theme.zero_line(axes, horizontal=False)
         places = list(range(len(data) - 1, -1, -1))
         for place, row in zip(places, rows_of(data), strict=True):
@@ -216,13 +216,14 @@ def _event_time_panel(axes: Axes, data: pd.DataFrame, labelled: bool) -> None:
             markerfacecolor="white" if before else colour,
             markeredgewidth=1.6,
         )
-        if labelled and (not before or len(times) <= _LABELLED_POINTS):
+        if labelled and not before:
+            below = row.estimate < 0
             axes.annotate(
                 formats.number(row.estimate),
                 (row.event_time, row.estimate),
-                (7, 0),
+                (5, -3 if below else 3),
                 textcoords="offset points",
-                va="center",
+                va="top" if below else "bottom",
                 fontsize=8.5,
                 # A label on the line of no difference stays readable.
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
@@ -255,8 +256,23 @@ def _regions(axes: Axes, low: int, high: int, headline_from: int) -> None:
         marks.append((middle, f"years 1–{headline_from}" if high >= headline_from else "participation"))
     if high >= headline_from:
         marks.append(((headline_from + high) / 2, f"year {headline_from + 1} on"))
+    inches = 0.85 * theme.WIDTH / (high - low + 1.3)
+    above, end = 0, -math.inf
     for place, words in marks:
-        axes.annotate(words, (place, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8.5, color=MUTED)
+        half = 0.5 * _LETTER * len(words)
+        # A name that would touch the one before it stands a line higher.
+        above = 11 if place * inches - half < end + _LETTER and not above else 0
+        end = place * inches + half
+        axes.annotate(
+            words,
+            (place, 1.0),
+            (0, 4 + above),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+            color=MUTED,
+        )
 
 
 def _trend_panel(axes: Axes, data: pd.DataFrame, released: Released, short: bool = False) -> None:

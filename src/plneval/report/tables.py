@@ -195,7 +195,8 @@ def key_figures(released: Released) -> pd.DataFrame:
         )
         if released.is_causal and not formats.is_missing(record.get("months")):
             span = f"{formats.months(record['months_low'])} to {formats.months(record['months_high'])}"
-            rows.append(("In months of progress", f"{formats.months(record['months'])} (interval {span})"))
+            months = wording.months_counted(record["months"])
+            rows.append(("In months of progress", f"{months} (interval {span})"))
     source = _headline_row(released)
     if len(source):
         rows.append(("Schools that it rests on", counts(source, "n_schools")[0]))
@@ -304,4 +305,8 @@ def participants(released: Released) -> pd.DataFrame:
 
 def how_to_read(released: Released) -> pd.DataFrame:
     """Words and numbers of the funder report, explained."""
-    return pd.DataFrame(wording.how_to_read(released), columns=["Word", "How to read it"])
+    rows = wording.how_to_read(released)
+    shown = (key_figures(released), other_results(released), participants(released))
+    if any((frame == formats.SUPPRESSED).any(axis=None) for frame in shown):
+        rows.append(("c", "A number that is not shown, because too few people or schools stand behind it."))
+    return pd.DataFrame(rows, columns=["Word", "How to read it"])

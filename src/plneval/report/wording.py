@@ -116,7 +116,9 @@ def _as_effect(released: Released, record: dict[str, Any]) -> list[str]:
     if not is_missing(record.get("months")):
         span = ""
         if not is_missing(record.get("months_low")) and not is_missing(record.get("months_high")):
-            span = f" (the interval runs from {months(record['months_low'])} to {_months(record['months_high'])})"
+            span = (
+                f" (the interval runs from {months(record['months_low'])} to {months_counted(record['months_high'])})"
+            )
         paragraphs.append(f"In the usual translation this is about {_progress(record['months'])}{span}.")
     else:
         paragraphs.append(
@@ -159,7 +161,8 @@ def headline_numbers(released: Released) -> tuple[float, Any, Any, str]:
     return float(record["estimate"]), record["ci_low"], record["ci_high"], released.unit(str(record["model"]))
 
 
-def _months(value: Any) -> str:
+def months_counted(value: Any) -> str:
+    """Months with their noun: ``1 month``, ``2 months``."""
     text = months(value)
     return f"{text} month" if text.lstrip(MINUS) == "1" else f"{text} months"
 
@@ -170,8 +173,8 @@ def _progress(value: Any) -> str:
     if text == "0":
         return "no month of additional progress"
     if text.startswith(MINUS):
-        return f"{_months(value).lstrip(MINUS)} of lost progress in a school year"
-    return f"{_months(value)} of additional progress in a school year"
+        return f"{months_counted(value).lstrip(MINUS)} of lost progress in a school year"
+    return f"{months_counted(value)} of additional progress in a school year"
 
 
 def checks_summary(released: Released) -> str:
@@ -180,7 +183,9 @@ def checks_summary(released: Released) -> str:
     parts = [
         f"{results.count('pass')} {'is' if results.count('pass') == 1 else 'are'} met",
         f"{results.count('caution')} {'calls' if results.count('caution') == 1 else 'call'} for caution",
-        f"{results.count('fail') or 'none'} {'is' if results.count('fail') < 2 else 'are'} not met",
+        f"{results.count('fail')} {'is' if results.count('fail') == 1 else 'are'} not met"
+        if "fail" in results
+        else "none failed",
     ]
     return f"The finding was put through {plural(len(results), 'check')}: {listed(parts)}."
 
@@ -193,7 +198,7 @@ def participants(released: Released) -> str:
     parts = []
     if "member" in last and not is_missing(last["member"]):
         total = released["networks"]["n_networks"].sum(min_count=1)
-        of = "" if is_missing(total) else f" of {plural(total, 'network')}"
+        of = "" if is_missing(total) else " of one network" if total == 1 else f" of {plural(total, 'network')}"
         parts.append(f"{plural(last['member'], 'member school')}{of}")
     if "comparison" in last and not is_missing(last["comparison"]):
         parts.append(plural(last["comparison"], "comparison school"))
@@ -211,14 +216,14 @@ def years(released: Released) -> str:
 
 
 def trends_sentence(released: Released) -> str:
-    """What the figure of trends is for."""
+    """How the figure of trends is to be read."""
     label = article_free(released.headline_label)
     if released.is_causal:
         return (
             "The comparison rests on change over time: before joining, the two groups of schools may stand at "
             f"different levels in {label}, as long as they move alike."
         )
-    return f"The next figure shows how {label} developed in both groups of schools."
+    return f"The figure shows where both groups of schools stood in {label} over the years."
 
 
 def other_results_caption(released: Released) -> str:
@@ -270,6 +275,12 @@ def how_to_read(released: Released) -> list[tuple[str, str]]:
             )
         )
     return rows
+
+
+def contact(released: Released) -> str:
+    """Whom to ask about the report, and where the rest stands."""
+    declared = str(released.study["branding"]["contact"]).strip()
+    return f"The technical report holds every number, model and check behind this one. {declared}".strip()
 
 
 def _spread(released: Released) -> tuple[str, str]:
