@@ -14,7 +14,6 @@ from plneval.report.render.pandoc import run_pandoc
 from plneval.report.render.tables import fit, given_widths, holds_prose, name_cells, set_widths
 from plneval.report.render.tabsets import html_tabset
 
-
 # In a table of two columns the first names what the second says.
 _SELF_EXPLAINING = 2
 

@@ -27,7 +27,7 @@ _SET_TIGHTER = 1.15
 # A row with more lines may go on to the next page: kept whole it might not fit on any.
 _LONGEST_ROW = 30
 # Longer texts than this are not read well in a column on a telephone.
-_PROSE = 60
+_PROSE = 50
 _BREAK = "\u200b"
 _BREAKS = re.compile(r"[_/](?=\w)|(?<=[A-Za-z])-(?=[A-Za-z])")
 
