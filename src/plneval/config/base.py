@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from plneval.config.yaml_source import Location, YamlSource, read_yaml
 from plneval.errors import UserErrors, did_you_mean
 
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60),
-]
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+MONTH_DAY = r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=60)]
 """A name that may become part of a file name: small letters, digits, ``_`` and ``-``."""
 
 
@@ -47,9 +49,64 @@ def validate(source: YamlSource, model: type[Model]) -> Model:
     try:
         return model.model_validate(source.value)
     except ValidationError as error:
-        raise UserErrors(
-            dict.fromkeys(_explain(dict(problem), source, model) for problem in error.errors(include_url=False))
-        ) from None
+        problems = [dict(problem) for problem in error.errors(include_url=False)]
+        raise UserErrors(dict.fromkeys(_told(problems, source, model))) from None
+
+
+def _told(problems: list[dict[str, Any]], source: YamlSource, model: type[BaseModel]) -> Iterator[str]:
+    """A line for each mistake. Of a value that may take several forms pydantic tells what is wrong with each of them.
+
+    Where ``maths: {score: A, recode: {high: x}}`` stands, the mistake is the x, not that a column's name could have
+    stood in place of the whole; where ``maths: 3`` stands, the forms are told in one line.
+    """
+    places = [_in_file(problem["loc"], source) for problem in problems]
+    forms: dict[Location, dict[str, Any]] = {}
+    for place, problem in zip(places, problems, strict=True):
+        if problem["type"] not in _FORMS:
+            continue
+        form = _FORMS[problem["type"]]
+        if place in forms:
+            known = forms[place]["forms"]
+            forms[place]["forms"] = [*known, *([form] if form not in known else [])]
+        elif not any(other[: len(place)] == place and len(other) > len(place) for other in places):
+            forms[place] = {**problem, "forms": [form]}
+    for place, problem in zip(places, problems, strict=True):
+        if problem["type"] not in _FORMS:
+            yield _explain(problem, source, model)
+        elif place in forms:
+            message = f"{' or '.join(forms[place]['forms'])} is needed here; found {_shown(problem.get('input'))}."
+            yield str(source.error(place, message))
+
+
+_FORMS = {
+    "dict_type": "a section (lines 'key: value', indented)",
+    "model_type": "a section (lines 'key: value', indented)",
+    "model_attributes_type": "a section (lines 'key: value', indented)",
+    "list_type": "a list",
+    "string_type": "text (numbers and dates in quotation marks)",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+}
+"""The form of value that was expected, by pydantic's kind of mistake."""
+_PATTERNS = {
+    NAME: "a name of small letters, digits, '_' and '-'",
+    MONTH_DAY: 'month and day such as "09-01" for the first of September, in quotation marks,',
+}
+"""What a pattern means, for those that people meet."""
+_KEY = re.compile(r"([a-z_0-9]+(?:\.[\w-]+)*): ")
+
+
+def _shown(found: Any) -> str:
+    """A value as a message names it."""
+    if isinstance(found, dict):
+        return "a section"
+    if found is None:
+        return "nothing"
+    return "a list" if isinstance(found, list) else repr(found)
 
 
 def _explain(problem: dict[str, Any], source: YamlSource, model: type[BaseModel]) -> str:
@@ -64,6 +121,13 @@ def _explain(problem: dict[str, Any], source: YamlSource, model: type[BaseModel]
         message = "this key is needed and not there."
     elif kind == "value_error":
         message = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
+        # A check of a whole section names the key within it.
+        if (key := _KEY.match(message)) and key[1].split(".")[0] in _fields_beside((*problem["loc"], ""), model):
+            location = (*location, *(int(part) if part.isdigit() else part for part in key[1].split(".")))
+            message = message[key.end() :]
+    elif kind == "string_pattern_mismatch":
+        expected = _PATTERNS.get(problem["ctx"]["pattern"], f"text like {problem['ctx']['pattern']}")
+        message = f"{expected} is needed here; found {_shown(found)}."
     else:
         shown = repr(found) if not isinstance(found, dict | list) else f"a {type(found).__name__}"
         message = f"{problem['msg'][0].lower()}{problem['msg'][1:]}; found {shown}."

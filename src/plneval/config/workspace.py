@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from plneval.artifacts import digest_json
-from plneval.config.base import validate
+from plneval.config.base import NAME, validate
 from plneval.config.cohort import Cohort
 from plneval.config.formula import check_formula
 from plneval.config.layout import Layout
@@ -80,6 +81,11 @@ class Workspace:
                 f"{self._shown('cohorts')}: there is no cohort '{name}'.{did_you_mean(name, known)} "
                 f"Cohorts: {', '.join(known) or 'none'}."
             )
+        if not re.fullmatch(NAME, name):
+            raise UserError(
+                f"{self._shown('cohorts')}/{name}.yaml: the name of a cohort becomes part of folder names; "
+                "rename the file with small letters, digits, '_' and '-' only."
+            )
         return self._source(f"cohorts/{name}.yaml")
 
     def model(self, name: str) -> ModelSpec:
@@ -146,8 +152,7 @@ class Workspace:
             raise UserErrors(problems)
 
     def _source(self, name: str) -> YamlSource:
-        source = read_yaml(self.config / name)
-        return YamlSource(self._shown(name), source.value, source.lines)
+        return read_yaml(self.config / name, self._shown(name))
 
     def _shown(self, name: str) -> Path:
         """A configuration file as it is named in messages: from the project's root."""

@@ -16,6 +16,17 @@ _PLAIN_TAGS = frozenset(
 )
 
 
+_HINTS = {
+    "'\\t'": " Indent with blanks, not with tabs.",
+    "mapping values are not allowed": " Is the line indented like those beside it, or does a text with ': ' need "
+    "quotation marks?",
+    "expected <block end>": " Is the line indented like those beside it?",
+    "could not find expected ':'": " Is a colon missing, or a quotation mark open, on this line or the one before?",
+    "while scanning a quoted scalar": " Is a quotation mark open?",
+}
+"""What a parser's sentence mostly means."""
+
+
 @dataclass(frozen=True)
 class YamlSource:
     """A YAML file's value and where each of its keys and items stands.
@@ -44,17 +55,17 @@ class YamlSource:
         return UserError(f"{self.path}:{self.line_of(location)}: {name + ': ' if name else ''}{message}")
 
 
-def read_yaml(path: Path | str) -> YamlSource:
-    """Read a YAML file without constructing anything but plain data.
+def read_yaml(path: Path | str, shown: Path | None = None) -> YamlSource:
+    """Read a YAML file without constructing anything but plain data; messages call it ``shown``.
 
     Raises
     ------
     UserError
         If the file is missing, is not UTF-8, is not valid YAML, uses a tag, an alias or a merge key, or repeats a key.
     """
-    path = Path(path)
+    file, path = Path(path), shown or Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file.") from None
     except IsADirectoryError:
@@ -65,7 +76,9 @@ def read_yaml(path: Path | str) -> YamlSource:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem or error.context}.") from None
+        found = error.problem or error.context or "it cannot be read"
+        hint = next((words for sign, words in _HINTS.items() if sign in found), "")
+        raise UserError(f"{path}:{line}: not valid YAML: {found}.{hint}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}.") from None
     lines: dict[Location, int] = {}
