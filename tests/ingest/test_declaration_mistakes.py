@@ -42,9 +42,13 @@ def test_the_long_form_of_a_wide_outcome_names_its_key(study: Study) -> None:
 def test_a_first_row_of_data_is_not_shown_as_if_it_were_a_header(study: Study) -> None:
     study.files["scores.csv"] = "A0042,2015,maths result\nA0043,2015,99\n"
     found = "\n".join(problems(study))
-    assert "nor any other that is mapped; row 1 has 'maths result'" in found
+    assert "nor any other that is mapped; row 1 looks like data, not like column names" in found
     assert "Are header_row and delimiter right?" in found
     assert "A0042" not in found
+    study.files["scores.csv"] = "upn A1,upn A2,maths result\nA0043,2015,99\n"
+    found = "\n".join(problems(study))
+    assert "nor any other that is mapped; row 1 has 'maths result'" in found
+    assert "A1" not in found
 
 
 def test_all_mistakes_of_all_files_are_told_at_once(study: Study) -> None:
@@ -187,5 +191,5 @@ def test_check_counts_what_ingest_would_write_and_writes_nothing(study: Study) -
     result = check(cohort, "study", study.data, source)
     outcome = next(count for count in result.counts if count.table == "outcomes")
     assert (outcome.read, outcome.kept, outcome.rejected, outcome.merged) == (3, 1, 1, 1)
-    assert "outcomes: 1 record rejected by bad_type" in result.warnings
+    assert "outcomes: 1 record rejected by bad_type (first: scores.csv, row 4, column score)" in result.warnings
     assert sorted(study.root.rglob("*")) == before

@@ -96,6 +96,8 @@ def _matches(folder: Path, root: Path, pattern: str) -> list[Path]:
                 f"'{path.relative_to(folder).as_posix()}' is a link to a file outside the data folder; copy it there."
             )
         matches.append(path)
+    if not matches and len(candidates) == 1 and candidates[0].is_dir():
+        raise UserError(f"'{posix.as_posix()}' is a folder; name the files in it, such as '{posix.as_posix()}/*.csv'.")
     if not matches:
         raise UserError(f"no file matches '{pattern}' in '{folder}'.{_nearest(folder, posix.as_posix())}")
     return matches

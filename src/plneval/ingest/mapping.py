@@ -153,7 +153,13 @@ class _FileMapping:
         had = [name for name in dict.fromkeys(self.raw.header) if name]
         asked = " or ".join(f"'{name}'" for name in names)
         if not set(had) & wanted_columns(self.source):
-            # The row may be no header but data; what looks like an identifier is not shown then.
+            # A number among the names makes the row one of data, of which nothing is shown; and what looks like an
+            # identifier is shown in no case.
+            if any(name.replace(".", "", 1).isdigit() for name in had):
+                return (
+                    f"no column {asked} in {self.name}, nor any other that is mapped; row {self.source.header_row} "
+                    "looks like data, not like column names. Are header_row and delimiter right?"
+                )
             had = [name for name in had if not any(sign.isdigit() for sign in name)]
             return (
                 f"no column {asked} in {self.name}, nor any other that is mapped; row {self.source.header_row} has "

@@ -40,6 +40,8 @@ class Reading:
     place: CohortFile
     files: list[dict[str, Any]] = field(default_factory=list)
     detected: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _first: dict[str, str] = field(default_factory=dict)
+    _files: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.found, missing = find(self.cohort, self.folder, self.place)
@@ -50,7 +52,23 @@ class Reading:
     def give_up_on_problems(self) -> None:
         """Raise all mistakes found so far as one error."""
         if self.problems:
-            raise UserErrors(dict.fromkeys(str(problem) for problem in self.problems))
+            raise UserErrors(dict.fromkeys(self._with_other_files(str(problem)) for problem in self.problems))
+
+    def _note(self, problems: list[str], name: str) -> None:
+        """Note mistakes that a file showed. One that files of other years show too is told once, of the first."""
+        for text in problems:
+            without_name = text.replace(name, "*")
+            if without_name not in self._first:
+                self._first[without_name] = text
+                self.problems.append(UserError(text))
+            self._files.setdefault(self._first[without_name], []).append(name)
+
+    def _with_other_files(self, text: str) -> str:
+        others = self._files.get(text, [])[1:]
+        if not others:
+            return text
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        return f"{text} The same in {', '.join(others[:3])}{more}."
 
     def records(self, table: str) -> list[tuple[Source, int, Records]]:
         """Records of every source of a table, in order; sources with mistakes are left out and their mistakes noted."""
@@ -78,10 +96,10 @@ class Reading:
                 raw = read(path, name, place.source, wanted)
                 records = map_file(raw, name, place)
             except UserErrors as errors:
-                self.problems += [UserError(problem) for problem in errors.problems]
+                self._note(errors.problems, name)
                 continue
             except UserError as error:
-                self.problems.append(place.error(("files",), str(error)))
+                self._note([str(place.error(("files",), str(error)))], name)
                 continue
             if raw.detected:
                 self.detected.setdefault((table, raw.detected), []).append(name)

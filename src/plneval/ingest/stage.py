@@ -44,10 +44,12 @@ class CheckResult:
     ----------
     counts : one entry for each table that has sources.
     warnings : sentences about what was recognised, assumed or rejected; no identifier and no value.
+    tables : the canonical tables with raw identifiers, for checks of what they make together.
     """
 
     counts: list[Count]
     warnings: list[str]
+    tables: dict[str, pd.DataFrame]
 
 
 @dataclass
@@ -102,7 +104,8 @@ def check(cohort: Cohort, name: str, data_folder: Path, source: YamlSource | Non
     UserError
         As :func:`ingest`.
     """
-    ledger = load(cohort, name, Path(data_folder), source).ledger
+    tables = load(cohort, name, Path(data_folder), source)
+    ledger = tables.ledger
     counts = [
         Count(
             table,
@@ -116,14 +119,23 @@ def check(cohort: Cohort, name: str, data_folder: Path, source: YamlSource | Non
         if table in ledger.counts
     ]
     warnings = [
-        f"{count.table}: {number:,} record{'s' * (number != 1)} rejected by {rule}"
+        f"{count.table}: {number:,} record{'s' * (number != 1)} rejected by {rule} "
+        f"({_first(ledger, count.table, rule)})"
         for count in counts
         for rule, number in count.by_rule.items()
     ]
     warnings += [f"{note.table}: {note.text}" if note.table else note.text for note in ledger.notes]
     if identifier_key(name)[1]:
         warnings.append(f"{KEY_VARIABLE} is not set: pseudonyms will use a key that the cohort's name gives away")
-    return CheckResult(counts, warnings)
+    return CheckResult(counts, warnings, tables.frames)
+
+
+def _first(ledger: Ledger, table: str, rule: str) -> str:
+    """Where to look: the first record of a table that a rule rejected."""
+    found = ledger.rejections[table]
+    of_rule = found.loc[found["rule"] == rule].sort_values(["file", "row"], kind="stable").iloc[0]
+    column = f", column {of_rule['column']}" if of_rule["column"] else ""
+    return f"first: {of_rule['file']}, row {of_rule['row']}{column}"
 
 
 def load(cohort: Cohort, name: str, data_folder: Path, source: YamlSource | None = None) -> Tables:
