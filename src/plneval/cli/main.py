@@ -53,7 +53,10 @@ def check(cohort: CohortOption = None, data: DataOption = None, project: Project
     names = chosen_cohorts(workspace, cohort)
     folder = chosen_data(workspace, names, data)
     out.print(f"Configuration: {len(names)} cohort{'s' * (len(names) != 1)} and its models are in order.")
+    from plneval.describe.ledger import MEANINGS
+    from plneval.ingest.places import CohortFile
     from plneval.ingest.stage import check as check_data
+    from plneval.prepare.stage import check_sample
 
     for name in names:
         declared = workspace.cohort(name)
@@ -64,7 +67,8 @@ def check(cohort: CohortOption = None, data: DataOption = None, project: Project
                 soft_wrap=True,
             )
             continue
-        result = check_data(declared, name, raw, source=workspace.cohort_source(name))
+        source = workspace.cohort_source(name)
+        result = check_data(declared, name, raw, source=source)
         table = Table(title=f"{name}: what the files hold", title_justify="left")
         for column in ("table", "read", "kept", "merged", "rejected"):
             table.add_column(column, justify="left" if column == "table" else "right")
@@ -73,6 +77,12 @@ def check(cohort: CohortOption = None, data: DataOption = None, project: Project
         out.print(table)
         for warning in result.warnings:
             out.print(f"  note: {warning}", markup=False, soft_wrap=True)
+        rules = sorted({rule for row in result.counts for rule in row.by_rule})
+        for rule in rules:
+            out.print(f"  {rule} means: {MEANINGS[rule]}", markup=False, soft_wrap=True)
+        schools = check_sample(declared, result.tables, CohortFile.of(name, source))
+        arms = " and ".join(f"{number} {arm} school{'s' * (number != 1)}" for arm, number in schools.items())
+        out.print(f"{name}: {arms} can be analysed.", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -58,6 +58,8 @@ def chosen_data(workspace: Workspace, names: list[str], data: Path | None) -> Pa
         folder = workspace.data_folder(cohort, data)
         if cohort.simulate is not None and data is None:
             continue
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder}: this is a file; name the folder of the raw files of the cohort '{name}'.")
         if not folder.is_dir():
             raise UserError(
                 f"{folder}: the data folder of the cohort '{name}' is not there.\n"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -56,9 +57,11 @@ def run_stage(
 
         ingest(cohort, cohort_name, folder, layout.tables, source=workspace.cohort_source(cohort_name))
     elif stage == "prepare":
+        from plneval.ingest.places import CohortFile
         from plneval.prepare.stage import prepare
 
-        prepare(cohort, layout.tables, layout.panel)
+        place = CohortFile.of(cohort_name, workspace.cohort_source(cohort_name))
+        prepare(cohort, layout.tables, layout.panel, place)
     elif stage == "describe":
         from plneval.describe.stage import describe
 
@@ -130,6 +133,14 @@ def main(arguments: list[str] | None = None) -> int:
         if problem is not None:
             write_text(problem, f"{error}\n")
         log.error("%s", error)
+        return 2
+    except OSError as error:
+        # A full disk, a missing right, a file where a folder is needed: the file and the system's reason say all.
+        message = f"{error.filename or options.project}: {error.strerror or error}"
+        with contextlib.suppress(OSError):
+            if problem is not None:
+                write_text(problem, f"{message}\n")
+        log.error("%s", message)
         return 2
     return 0
 

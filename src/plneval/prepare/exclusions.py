@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from plneval.config.cohort import Cohort
+from plneval.config.yaml_source import Location
 from plneval.errors import UserError, UserErrors
+from plneval.ingest.places import CohortFile
 from plneval.prepare.membership import Calendar
 from plneval.prepare.scores import usable
 
@@ -16,6 +18,10 @@ SCHOOL_REASONS = {
     "no_reference": "no outcome that can be standardised",
 }
 """Reasons for excluding a school, in the order in which they are applied; the word stands in ``schools.status``."""
+
+
+SCHOOLS: Location = ("sources", "schools")
+MEMBERSHIPS: Location = ("sources", "memberships")
 
 
 def school_status(membership: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
@@ -42,7 +48,7 @@ def school_status(membership: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
     return status
 
 
-def check_scores(scores: pd.DataFrame, cohort: Cohort) -> None:
+def check_scores(scores: pd.DataFrame, cohort: Cohort, place: CohortFile) -> None:
     """Refuse outcomes without scores or variance, and declared years without scores.
 
     Raises
@@ -50,47 +56,61 @@ def check_scores(scores: pd.DataFrame, cohort: Cohort) -> None:
     UserErrors
         With one line for each mistake.
     """
-    problems: list[str] = []
+    problems: list[UserError] = []
     good = scores.loc[usable(scores)]
     for name in cohort.outcomes:
         found = good.loc[good["outcome"] == name]
         records = scores["outcome"] == name
         if found.empty:
             problems.append(
-                f"outcomes.{name}: no score can be used ({int(records.sum())} records were read, "
-                f"{int((records & scores['scored']).sum())} with a score, "
-                f"{int((records & scores['declared']).sum())} in a declared outcome year). "
-                f"Map its column under sources.outcomes, or take the outcome and its models out of the cohort's file."
+                place.error(
+                    ("outcomes", name),
+                    f"no score can be used ({int(records.sum())} records were read, "
+                    f"{int((records & scores['scored']).sum())} with a score, "
+                    f"{int((records & scores['declared']).sum())} in a declared outcome year). Map its column under "
+                    f"sources.outcomes, or take the outcome and its models out of this file.",
+                )
             )
         elif found["score"].nunique() == 1:
             problems.append(
-                f"outcomes.{name}: all {len(found)} scores are equal ({found['score'].iloc[0]:g}), so nothing can be "
-                f"estimated. Check the column that sources.outcomes maps to it."
+                place.error(
+                    ("outcomes", name),
+                    f"all {len(found)} scores are equal, so nothing can be estimated. "
+                    f"Check the column that sources.outcomes maps to it.",
+                )
             )
     if problems:
         raise UserErrors(problems)
     empty = [year for year in cohort.study.outcome_years if not (good["year"] == year).any()]
     if empty:
         years = ", ".join(map(str, empty))
+        # The first or last years are missing: the study is declared too long; years within it: no tests, or no file.
         problems.append(
-            f"study.first_year to last_year: no outcome has a score in {years}. If there were no tests, list "
-            f"{'it' if len(empty) == 1 else 'them'} under study.missing_outcome_years; if there were, check the year "
-            f"rule (sources.outcomes.year, its offset) and the files' pattern."
+            place.error(
+                ("study",),
+                f"no outcome has a score in {years}. If there were no tests, list "
+                f"{'it' if len(empty) == 1 else 'them'} under study.missing_outcome_years; if the study is shorter, "
+                f"change study.first_year or study.last_year; if there were tests, check the files and the year rule "
+                f"under sources.outcomes.",
+            )
         )
     for name in cohort.outcomes:
         seen = set(good.loc[good["outcome"] == name, "year"])
         gaps = [year for year in cohort.years_of(name) if year not in seen and year not in empty]
         if gaps:
             problems.append(
-                f"outcomes.{name}.years: no score in {', '.join(map(str, gaps))}, where it is expected. List the years "
-                f"in which it was measured under outcomes.{name}.years ({', '.join(map(str, sorted(seen)))}), or check "
-                f"the columns mapped for {'that year' if len(gaps) == 1 else 'those years'}."
+                place.error(
+                    ("outcomes", name, "years"),
+                    f"no score in {', '.join(map(str, gaps))}, where it is expected. List the years in which it was "
+                    f"measured under outcomes.{name}.years ({', '.join(map(str, sorted(seen)))}), or check the columns "
+                    f"mapped for {'that year' if len(gaps) == 1 else 'those years'}.",
+                )
             )
     if problems:
         raise UserErrors(problems)
 
 
-def check_schools(membership: pd.DataFrame, status: pd.Series, calendar: Calendar) -> None:
+def check_schools(membership: pd.DataFrame, status: pd.Series, calendar: Calendar, place: CohortFile) -> None:
     """Refuse a study that has nobody to compare.
 
     Raises
@@ -100,9 +120,10 @@ def check_schools(membership: pd.DataFrame, status: pd.Series, calendar: Calenda
     """
     total = len(status)
     if total == 1:
-        raise UserError(
-            "schools: the register holds one single school; an evaluation needs member schools and comparison schools. "
-            "Check the files under sources.schools."
+        raise place.error(
+            SCHOOLS,
+            "the register holds one single school; an evaluation needs member schools and comparison schools. "
+            "Check the files named here.",
         )
     analysed = status == "analysed"
     for arm, other in (("member", "comparison"), ("comparison", "member")):
@@ -110,29 +131,33 @@ def check_schools(membership: pd.DataFrame, status: pd.Series, calendar: Calenda
         if (of_arm & analysed).any():
             continue
         if not of_arm.any():
-            raise UserError(_nobody_declared(arm, total, calendar))
+            raise place.error(*_nobody_declared(arm, total, calendar))
         counts = status[of_arm].value_counts()
         why = "; ".join(f"{counts[word]}: {text}" for word, text in SCHOOL_REASONS.items() if word in counts)
-        raise UserError(
-            f"schools: no {arm} school is left to compare with the {other} schools. Of {int(of_arm.sum())} {arm} "
-            f"schools in the register: {why}. {_remedy(arm, counts, calendar)}"
+        raise place.error(
+            SCHOOLS if arm == "comparison" else MEMBERSHIPS,
+            f"no {arm} school is left to compare with the {other} schools: of the {int(of_arm.sum())} {arm} schools of "
+            f"the register none can be used ({why}). {_remedy(arm, counts, calendar)}",
         )
     if int(analysed.sum()) < 3:
-        raise UserError(
-            f"schools: only {int(analysed.sum())} schools are left ({int(total)} in the register), one in each arm; "
-            f"no standard error can be given. Add schools to the comparison."
+        raise place.error(
+            SCHOOLS,
+            f"only {int(analysed.sum())} schools are left ({int(total)} in the register), one in each arm; "
+            f"no standard error can be given. Add schools to the comparison.",
         )
 
 
-def _nobody_declared(arm: str, total: int, calendar: Calendar) -> str:
+def _nobody_declared(arm: str, total: int, calendar: Calendar) -> tuple[Location, str]:
     if arm == "comparison":
         return (
-            f"schools: all {total} schools of the register join a network by {calendar.last_year}, so no comparison "
-            f"school is left. Add schools that never join to the files under sources.schools."
+            SCHOOLS,
+            f"all {total} schools of the register join a network by {calendar.last_year}, so no comparison school is "
+            f"left. Add schools that never join to the files named here.",
         )
     return (
-        f"memberships: none of the {total} schools joins a network by {calendar.last_year}, so there is no member "
-        f"school. Check sources.memberships: the columns joined and school_id, or the member values of the status."
+        MEMBERSHIPS,
+        f"none of the {total} schools of the register joins a network by {calendar.last_year}, so there is no member "
+        f"school. Check the columns mapped to joined and school_id, or the member values of the status.",
     )
 
 

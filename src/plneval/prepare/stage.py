@@ -11,6 +11,7 @@ import pandas as pd
 from plneval.artifacts import read_table, write_json, write_table
 from plneval.config.cohort import Cohort
 from plneval.errors import UserErrors
+from plneval.ingest.places import CohortFile
 from plneval.prepare import panel as panels
 from plneval.prepare.clusters import Clusters, assign_clusters
 from plneval.prepare.exclusions import check_schools, check_scores, school_status
@@ -50,7 +51,7 @@ class Sample:
     status: pd.Series
 
 
-def prepare(cohort: Cohort, tables: Path, out: Path) -> None:
+def prepare(cohort: Cohort, tables: Path, out: Path, place: CohortFile | None = None) -> None:
     """Make the analysis panels of a cohort from its canonical tables.
 
     Parameters
@@ -62,6 +63,8 @@ def prepare(cohort: Cohort, tables: Path, out: Path) -> None:
     out
         Folder for ``panel_pupil.parquet``, ``panel_school.parquet``, ``schools.parquet``, ``flow.parquet``,
         ``standardisers.parquet`` and ``notes.json``; nothing is written when the data do not make a study.
+    place
+        The cohort's file as it was read, so that messages carry lines.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def prepare(cohort: Cohort, tables: Path, out: Path) -> None:
         If no member or comparison school is left, an outcome has no score or no variance, or a study year that is not
         declared as missing has no outcomes.
     """
-    prepared = make_panels(cohort, {name: read_table(tables / f"{name}.parquet") for name in TABLES})
+    prepared = make_panels(cohort, {name: read_table(tables / f"{name}.parquet") for name in TABLES}, place)
     write_table(out / "panel_pupil.parquet", prepared.pupil)
     write_table(out / "panel_school.parquet", prepared.school)
     write_table(out / "schools.parquet", prepared.schools)
@@ -78,10 +81,28 @@ def prepare(cohort: Cohort, tables: Path, out: Path) -> None:
     write_json(out / "notes.json", prepared.notes)
 
 
-def make_panels(cohort: Cohort, tables: dict[str, pd.DataFrame]) -> Prepared:
+def check_sample(cohort: Cohort, tables: dict[str, pd.DataFrame], place: CohortFile | None = None) -> dict[str, int]:
+    """Check that the tables make a study, and write nothing.
+
+    Returns
+    -------
+    Schools that can be analysed, by arm ('member', 'comparison').
+
+    Raises
+    ------
+    UserError
+        As :func:`prepare`, but for outcomes that have scores and cannot be standardised.
+    """
+    sample = draw_sample(cohort, number_tables(tables), place or CohortFile(Path("config") / "cohorts"))
+    analysed = sample.membership.loc[sample.status == "analysed", "arm"]
+    return {arm: int((analysed == arm).sum()) for arm in ("member", "comparison")}
+
+
+def make_panels(cohort: Cohort, tables: dict[str, pd.DataFrame], place: CohortFile | None = None) -> Prepared:
     """What :func:`prepare` writes, from tables in memory; raises what it raises."""
+    place = place or CohortFile(Path("config") / "cohorts")
     tables = number_tables(tables)
-    sample = draw_sample(cohort, tables)
+    sample = draw_sample(cohort, tables, place)
     analysed = sample.status == "analysed"
     in_study = sample.spells.loc[sample.spells["entry"] <= sample.calendar.last_year]
     clusters = assign_clusters(sample.membership, in_study, analysed, cohort.design.cluster)
@@ -91,9 +112,9 @@ def make_panels(cohort: Cohort, tables: dict[str, pd.DataFrame]) -> Prepared:
     )
     rows = _with_school_years(sample.scores.loc[kept], schools, tables, sample)
     scaled = standardise(rows, rows["treated"] == 0, cohort)
-    _check_scaled(scaled, cohort)
+    _check_scaled(scaled, cohort, place)
     scores = scaled.scores.loc[scaled.scores["has_reference"]].reset_index(drop=True)
-    schools, sample = _without_scores(schools, sample, scores)
+    schools, sample = _without_scores(schools, sample, scores, place)
     has_reference = pd.Series(False, index=sample.scores.index)
     has_reference[kept] = scaled.scores["has_reference"].to_numpy()
     flow = sample_flow(cohort, sample.membership, sample.status, sample.scores, sample.pupils, has_reference)
@@ -132,7 +153,7 @@ def number_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return found
 
 
-def draw_sample(cohort: Cohort, tables: dict[str, pd.DataFrame]) -> Sample:
+def draw_sample(cohort: Cohort, tables: dict[str, pd.DataFrame], place: CohortFile) -> Sample:
     """Membership, matched scores and the status of every school; raises :class:`UserError` where no study is left."""
     calendar = Calendar.of(cohort)
     declared = {
@@ -147,9 +168,9 @@ def draw_sample(cohort: Cohort, tables: dict[str, pd.DataFrame]) -> Sample:
         scores = pupil_scores(tables["outcomes"], pupils, cohort)
     else:
         scores = school_scores(tables["outcomes"], cohort)
-    check_scores(scores, cohort)
+    check_scores(scores, cohort, place)
     status = school_status(membership, scores)
-    check_schools(membership, status, calendar)
+    check_schools(membership, status, calendar, place)
     return Sample(calendar, school_spells, membership, member_years(school_spells, calendar), pupils, scores, status)
 
 
@@ -161,21 +182,26 @@ def _with_school_years(
     )
 
 
-def _check_scaled(scaled: Standardised, cohort: Cohort) -> None:
+def _check_scaled(scaled: Standardised, cohort: Cohort, place: CohortFile) -> None:
     lost = []
     for name in cohort.outcomes:
         of_outcome = scaled.scores["outcome"] == name
         if not (of_outcome & scaled.scores["has_reference"]).any():
             lost.append(
-                f"outcomes.{name}: no year and grade holds two schools or pupils that have not joined yet and whose "
-                f"scores differ, so it cannot be standardised ({int(of_outcome.sum())} scores). Check its column under "
-                f"sources.outcomes, or declare outcomes.{name}.standardise: none."
+                place.error(
+                    ("outcomes", name),
+                    f"no year and grade holds two schools or pupils that have not joined yet and whose scores differ, "
+                    f"so it cannot be standardised ({int(of_outcome.sum())} scores). Check its column under "
+                    f"sources.outcomes, or declare outcomes.{name}.standardise: none.",
+                )
             )
     if lost:
         raise UserErrors(lost)
 
 
-def _without_scores(schools: pd.DataFrame, sample: Sample, scores: pd.DataFrame) -> tuple[pd.DataFrame, Sample]:
+def _without_scores(
+    schools: pd.DataFrame, sample: Sample, scores: pd.DataFrame, place: CohortFile
+) -> tuple[pd.DataFrame, Sample]:
     """Take out schools none of whose scores could be standardised, and check once more that a study is left."""
     left = schools["school"].isin(scores["school"].unique())
     lost = (schools["status"] == "analysed") & ~left
@@ -183,7 +209,7 @@ def _without_scores(schools: pd.DataFrame, sample: Sample, scores: pd.DataFrame)
         return schools, sample
     schools = schools.assign(status=schools["status"].mask(lost, "no_reference"))
     status = pd.Series(schools["status"].to_numpy(), index=sample.status.index, dtype="str")
-    check_schools(sample.membership, status, sample.calendar)
+    check_schools(sample.membership, status, sample.calendar, place)
     return schools, Sample(**{**vars(sample), "status": status})
 
 
