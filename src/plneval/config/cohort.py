@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from plneval.config.base import Name, Section
+from plneval.config.base import MONTH_DAY, Name, Section
 from plneval.config.sources import TABLES, Source
+from plneval.errors import did_you_mean
 
-MonthDay = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+MonthDay = Annotated[str, StringConstraints(pattern=MONTH_DAY)]
 
 
 class Data(Section):
@@ -191,7 +192,10 @@ class Cohort(Section):
     def _consistent(self) -> Cohort:
         unknown = sorted(set(self.sources) - set(TABLES))
         if unknown:
-            raise ValueError(f"sources: '{unknown[0]}' is not a table; the tables are {', '.join(TABLES)}.")
+            raise ValueError(
+                f"sources.{unknown[0]}: there is no such table.{did_you_mean(unknown[0], TABLES)} "
+                f"The tables are {', '.join(TABLES)}."
+            )
         needed = ["schools", "networks", "memberships", "outcomes"] + (
             ["pupils"] if self.study.level == "pupil" else []
         )
@@ -199,10 +203,13 @@ class Cohort(Section):
         if absent:
             raise ValueError(f"sources: the table '{absent[0]}' is needed and has no files.")
         declared = set(self.outcomes)
-        for source in self.sources["outcomes"]:
+        for position, source in enumerate(self.sources["outcomes"]):
             stray = sorted(set(source.outcomes) - declared)
             if stray:
-                raise ValueError(f"sources.outcomes: '{stray[0]}' is not declared under outcomes.")
+                raise ValueError(
+                    f"sources.outcomes.{position}.outcomes.{stray[0]}: this outcome is not declared under "
+                    f"'outcomes:' above.{did_you_mean(stray[0], declared)}"
+                )
         for name, outcome in self.outcomes.items():
             stray_years = sorted(set(outcome.years or []) - set(self.study.outcome_years))
             if stray_years:
