@@ -11,9 +11,11 @@ from plneval.did.bacon import BaconDecomposition, bacon
 from plneval.did.cells import Cells, cells
 from plneval.did.cohort_regression import extended_twfe, sun_abraham
 from plneval.did.errors import DidError
+from plneval.did.honest import HonestBounds, honest
 from plneval.did.imputation import imputation, two_stage
 from plneval.did.linear_effects import LinearEffects
 from plneval.did.pretest import PreTest
+from plneval.did.pretrend_power import PreTrendPower, pretrend_power
 from plneval.did.twfe import event_study, twfe
 
 __all__ = [
@@ -22,14 +24,18 @@ __all__ = [
     "Cells",
     "DidError",
     "GroupTimeEffects",
+    "HonestBounds",
     "LinearEffects",
     "PreTest",
+    "PreTrendPower",
     "att_gt",
     "bacon",
     "cells",
     "event_study",
     "extended_twfe",
+    "honest",
     "imputation",
+    "pretrend_power",
     "sun_abraham",
     "twfe",
     "two_stage",
