@@ -20,8 +20,8 @@ _SMALLEST = 0.6
 _LONG_WORD = 12
 # Height of a line and of the space between two rows, in points, at the normal type size of a table.
 _LINE, _ROW_SPACE = 11.5, 8.0
-# Tables up to this height in points, about 15 rows of one line, stay on one page: nobody reads halves of small tables.
-_KEPT_WHOLE = 330.0
+# Tables up to this height in points, about 18 rows of one line, stay on one page: nobody reads halves of small tables.
+_KEPT_WHOLE = 360.0
 # Running text holds more characters a line than the words and numbers that PAGE_CHARACTERS is meant for.
 _SET_TIGHTER = 1.15
 # A row with more lines may go on to the next page: kept whole it might not fit on any.
