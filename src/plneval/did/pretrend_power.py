@@ -13,6 +13,7 @@ from scipy.special import chdtri, chndtr, ndtr, ndtri
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
 from plneval.did.event_estimates import event_estimates
+from plneval.did.products import linear, moments
 
 # Points of the quasi-random rule for probabilities of boxes, and the primes whose roots generate it.
 POINTS = 1 << 13
@@ -163,7 +164,7 @@ def _box(mean: Floats, factor: Floats, half: Floats) -> tuple[float, Floats]:
     drawn = np.zeros((POINTS, size))
     weight = np.ones(POINTS)
     for k in range(size):
-        centre = mean[k] + drawn[:, :k] @ factor[k, :k]
+        centre = mean[k] + (linear(drawn[:, :k], factor[k, :k]) if k else np.zeros(POINTS))
         low, high = (-half[k] - centre) / factor[k, k], (half[k] - centre) / factor[k, k]
         # The tail is taken on the side of zero where it is small, for precision.
         flip = low > 0
@@ -175,7 +176,7 @@ def _box(mean: Floats, factor: Floats, half: Floats) -> tuple[float, Floats]:
     probability = float(weight.mean())
     if probability <= 0:
         return 0.0, np.full(size, np.nan)
-    return probability, np.asarray(mean + (weight @ drawn) / weight.sum() @ factor.T)
+    return probability, np.asarray(mean + factor @ (moments(weight, drawn) / weight.sum()))
 
 
 def _slope_for(power_of: Callable[[float], float], asked: float, half: Floats, time: Floats) -> float:
