@@ -208,7 +208,10 @@ def without(table: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda t: {"memberships": t["memberships"].iloc[:0]}, "none of the 6 schools of the register joins a network by 2017"),
+        (
+            lambda t: {"memberships": t["memberships"].iloc[:0]},
+            "none of the 6 schools of the register joins a network by 2017",
+        ),
         (
             lambda t: {"memberships": t["memberships"].assign(joined=pd.Timestamp("2012-10-01"), left=pd.NaT)},
             "no member school is left.*5: member before the first outcome year.*before 2014",
