@@ -5,6 +5,7 @@ Reference values: R's HonestDiD on its Benzarti and Carloni (2019) example, as s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -109,6 +110,28 @@ def test_smoothness_with_one_period_before_extrapolates_its_slope():
 def test_relative_magnitudes_agree_with_honestdid_in_r():
     # R tests a grid with steps of 0.0038 and simulates the critical value with 1,000 draws.
     assert magnitudes()(1.0) == pytest.approx((0.07055244362, 0.3184394077), abs=0.0045)
+
+
+@pytest.mark.parametrize(
+    ("bound", "low", "high"),
+    [
+        (0.0, 0.31031031031, 0.69069069069),
+        (0.5, 0.29029029029, 0.71071071071),
+        (1.0, 0.25825825826, 0.73873873874),
+        (1.5, 0.21421421421, 0.78678678679),
+        (2.0, 0.15415415415, 0.84284284284),
+    ],
+)
+def test_conditional_test_without_first_stage_agrees_with_honestdid_in_r(bound, low, high):
+    # R's method "Conditional" on its grid of 1,000 points from -2 to 2, as stored by StatsPAI's parity tests: nothing
+    # is simulated, so that the ends are the same but for one step of the grid.
+    betahat = np.array([0.01, -0.02, 0.0, 0.5, 0.4, 0.3])
+    sigma = np.diag([0.0025] * 3 + [0.01] * 3)
+    data = polyhedra(betahat, sigma, 3, 3, np.array([1.0, 0.0, 0.0]))
+    found = replace(moments(data, bound, 0.005), lf=np.full(6, np.inf))
+    theta = np.linspace(-2, 2, 1000)
+    inside = theta[accepted(data, found, np.tile(theta, (6, 1)), 0.05, 0.0).any(axis=0)]
+    assert (inside[0], inside[-1]) == pytest.approx((low, high), abs=1.01 * (theta[1] - theta[0]))
 
 
 def test_relative_magnitudes_at_0_are_the_interval_under_parallel_trends():
