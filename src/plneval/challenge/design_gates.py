@@ -133,7 +133,8 @@ def clusters(evidence: Evidence) -> Gate:
     smaller = min(treated, comparison)
     units = f"{counted(treated, unit)} of members and {counted(comparison, 'school')} for comparison"
     counts = f"The interval rests on {units}."
-    method = "" if evidence.headline is None else str(evidence.headline["vcov"])
+    df = None if evidence.headline is None else evidence.headline["df"]
+    wide = "" if df is None or pd.isna(df) else f" ({float(df):.0f} degrees of freedom)"
     schools = min(len(evidence.members), len(evidence.comparison))
     minimum_schools = evidence.report.disclosure.minimum_schools
     if smaller < OWN.minimum_treated_clusters or schools < minimum_schools:
@@ -169,8 +170,8 @@ def clusters(evidence: Evidence) -> Gate:
         )
     if smaller < rules.small_sample_below:
         statement = (
-            f"{counts} That is fewer than {rules.small_sample_below} on one side, so a method for small samples was "
-            f"used ({method})."
+            f"{counts} That is fewer than {rules.small_sample_below} on one side, so the wider interval for small "
+            f"samples was used{wide}."
         )
         return Gate(
             "clusters",
