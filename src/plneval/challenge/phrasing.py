@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 MINUS: Final = "\N{MINUS SIGN}"
@@ -10,8 +11,12 @@ SMALL_NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "sev
 
 
 def decimal(value: float, digits: int = 2) -> str:
-    """A number with fixed decimals and a proper minus sign; a rounded zero has no sign."""
-    text = f"{abs(value):.{digits}f}"
+    """A number with fixed decimals and a proper minus sign; a rounded zero has no sign.
+
+    Released numbers have three decimals. A sentence rounds those, halves away from zero, and so says what a table says.
+    """
+    released = Decimal(repr(round(abs(float(value)), max(digits, 3))))
+    text = str(released.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
     return f"{MINUS}{text}" if value < 0 and float(text) != 0 else text
 
 

@@ -380,7 +380,7 @@ def _without_brackets(label: str) -> str:
 
 
 def _scale(released: Released) -> str:
-    return "school-level SDs" if released.school_level else "standard deviations"
+    return "school-level SDs" if released.school_scale else "standard deviations"
 
 
 def _units(data: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pandas as pd
@@ -34,7 +35,9 @@ def number(value: Any, digits: int = 2, signed: bool = False) -> str:
     """
     if is_missing(value) or not math.isfinite(float(value)):
         return MISSING
-    text = f"{abs(float(value)):,.{digits}f}"
+    # Halves go away from zero: 0.495 is 0.50 here as it is in the verdict's sentence, whatever its binary form is.
+    released = Decimal(repr(round(abs(float(value)), max(digits, 3))))
+    text = f"{released.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
     if float(text.replace(",", "")) == 0:
         return text
     if float(value) < 0:

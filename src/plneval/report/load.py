@@ -80,6 +80,11 @@ class Released:
         """Whether all members belong to one network."""
         return int(self["networks"]["n_networks"].sum()) == 1
 
+    @property
+    def school_scale(self) -> bool:
+        """Whether differences stand in SDs of schools: results of schools without the spread of their pupils."""
+        return self.school_level and bool(self["records"]["effect_size"].isna().all())
+
     def outcome(self, name: str) -> dict[str, Any]:
         """What was declared about an outcome."""
         return dict(self.study["outcomes"].get(name, {"label": name}))
@@ -102,7 +107,7 @@ class Released:
             raw = outcome.get("standardise") == "none"
         if raw:
             return str(outcome.get("unit", "points"))
-        return "school-level SDs" if self.school_level else "standard deviations"
+        return "school-level SDs" if self.school_scale else "standard deviations"
 
     def confidence(self, model: str) -> str:
         """The level of a model's intervals, such as ``95 %``."""

@@ -55,6 +55,8 @@ _SETTINGS: dict[str, Any] = {
     "lines.markersize": 5.5,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    # Labels are people's own words: a dollar sign in them begins no formula.
+    "text.parse_math": False,
     "svg.hashsalt": "plneval",
     "svg.fonttype": "path",
     "legend.frameon": False,

@@ -251,7 +251,7 @@ def how_to_read(released: Released) -> list[tuple[str, str]]:
             "compatible with the data; a wide one means that little is known.",
         ),
     ]
-    if not released.school_level:
+    if not released.school_scale:
         rows.append(
             (
                 "Months of progress",
@@ -284,7 +284,7 @@ def contact(released: Released) -> str:
 
 
 def _spread(released: Released) -> tuple[str, str]:
-    if released.school_level:
+    if released.school_scale:
         return (
             "School-level SD",
             "The usual spread (standard deviation) between schools. Schools differ much less than pupils do, so such "
@@ -357,7 +357,7 @@ def _about(estimand: Any, event_time: Any) -> str:
 
 def baseline_caption(released: Released) -> str:
     """The caption of the baseline table: which standard deviation differences are divided by."""
-    unit = "school-level SDs" if released.school_level else "the SD of pupils (of schools for measures of schools)"
+    unit = "school-level SDs" if released.school_scale else "the SD of pupils (of schools for measures of schools)"
     return f"Means before joining and their standardised difference, in {unit}."
 
 
