@@ -68,6 +68,7 @@ def run_workflow(
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
+            console.print("Stopped. What was finished is kept; the same command goes on from there.")
             raise
         code = process.wait()
     if code == 0:
