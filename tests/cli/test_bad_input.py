@@ -213,8 +213,8 @@ def test_rows_of_a_year_outside_the_study_are_a_row_of_the_released_ledger(study
     released = pd.read_parquet(study.tables / "rejections.parquet")
     row = released.loc[released["rule"] == "year_outside_study"].iloc[0]
     assert (row["table"], row["meaning"]) == ("outcomes", "its year lies outside the study years")
-    # 14 schools are no people, but the ledger's counts are rounded to 5 like all others.
-    assert row["count"] in (14, 15)
+    # Rows of schools are no people: their number is neither rounded nor suppressed.
+    assert row["count"] == 14
 
 
 def test_a_membership_that_ends_before_it_begins_is_a_row_of_the_ledger(study: TinyStudy) -> None:
@@ -330,6 +330,7 @@ def test_joining_in_a_year_without_tests(study: TinyStudy) -> None:
     # The effect of 4 points on pupils' SD of 10 begins in the third year of joining.
     assert headline["effect_size_low"] < 0.4 < headline["effect_size_high"]
     cells = records.loc[(records["model"] == "cs") & (records["estimand"] == "att_group_time")]
+    assert len(cells) > 0
     assert 2014 not in set(cells["term"].str.extract(r"(\d{4})\D*$")[0].dropna().astype(int))
 
 
@@ -383,36 +384,3 @@ def test_no_identifier_and_no_value_of_a_row_is_told(
     assert "all 98 scores are equal" in told
     for secret in ("UPN77", "8888", "7777", "87.25"):
         assert secret not in told
-
-
-HOSTILE = (
-    """<script>alert(1)</script> #import "x" =1+1 $x$ *b* [a](http://x.example) {{< include y >}} `r` @fig-a {=html}"""
-)
-
-
-def test_names_with_markup_and_formulas_reach_the_reports_as_plain_text(study: TinyStudy) -> None:
-    study.declared["title"] = HOSTILE
-    study.declared["programme"] = f"=1+1 {HOSTILE}"
-    study.declared["outcomes"]["maths"]["label"] = f"=2+2 {HOSTILE}"
-    study.declared["tidier"]["why"] = HOSTILE
-    study.models["cs"]["label"] = f"=3+3 {HOSTILE}"
-    study.report["branding"] = {"organisation": HOSTILE, "contact": HOSTILE}
-    study.project["formats"] = ["html", "pdf", "docx"]
-    study.files["schools.csv"] = "id,name\n" + "".join(
-        f'{s},"=HYPERLINK(""{s}"") <b>School</b>"\n' for s in range(1, 15)
-    )
-    study.walk()
-    release = study.results / "release"
-    for report in ("funder", "technical"):
-        page = (release / f"{report}.html").read_text(encoding="utf-8")
-        assert "<script>alert" not in page
-        assert "http://x.example" not in re.findall(r'href="([^"]*)"', page)
-        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-        assert "HYPERLINK" not in page
-        assert (release / f"{report}.pdf").read_bytes().startswith(b"%PDF-")
-        assert (release / f"{report}.docx").stat().st_size > 10_000
-    for path in sorted(release.rglob("*.csv")):
-        text = path.read_text(encoding="utf-8")
-        assert "HYPERLINK" not in text, path.name
-        for cell in pd.read_csv(path, dtype="str", keep_default_na=False).to_numpy().ravel():
-            assert not re.match(r"[=@]|[+-](?![\d.]|inf)", cell), (path.name, cell)
