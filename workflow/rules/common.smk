@@ -1,5 +1,6 @@
 # What all rules share: the checked configuration, paths, and what makes a job run again.
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -119,4 +120,5 @@ def report_spec(stage):
     )
 
 
-DATA_OPTION = f"--data '{config['data']}'" if "data" in config else ""
+# A folder's name may hold blanks and apostrophes.
+DATA_OPTION = f"--data {shlex.quote(str(config['data']))}" if "data" in config else ""
