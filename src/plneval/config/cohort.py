@@ -88,6 +88,12 @@ class Design(Section):
     """Whether comparison schools take part in other networks."""
     comparison_near_members: Literal["none", "some", "unknown"] = "unknown"
     """Whether comparison schools are neighbours of member schools."""
+    neighbour_distance_km: float | None = Field(default=None, gt=0)
+    """Comparison schools nearer than this to a member school are its neighbours: estimates are given with and without
+    them. Not declared: distances are told, and no school is called a neighbour."""
+    several_networks: Literal["first", "strongest_dose", "all"] = "first"
+    """The network of a school (or teacher) that is in several in one year: the one joined first, the one whose meetings
+    it attended for most hours that year, or all of them in equal parts. Clusters follow the first network always."""
     assignment: Literal["randomised", "matched", "self_selected"] = "self_selected"
     """How schools came to be members."""
     minimum_entry_group: int = Field(default=3, ge=1)

@@ -1,0 +1,1 @@
+"""What is particular to Professional Learning Networks: registry, conditions, exposure, diffusion, sustainability."""
