@@ -156,6 +156,8 @@ def _weighted(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
     a piece of group g adds a (Σ over its group's chosen k of att_k − θ) / Σ A_g(k).
     """
     chosen = np.flatnonzero(which)
+    if effects.masses is not None:
+        return _weighted_by_mass(effects, chosen, effects.masses[:, chosen])
     pieces = effects.pieces
     size = np.bincount(pieces.group, pieces.mass, len(effects.design.groups))
     of_group = np.array([effects.estimated[k].group for k in chosen])
@@ -163,6 +165,18 @@ def _weighted(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
     average = float(share @ effects.att[chosen])
     surplus = np.bincount(of_group, effects.att[chosen] - average, len(size)) / size[of_group].sum()
     by_piece = linear(effects.contributions[:, chosen], share) + pieces.mass * surplus[pieces.group]
+    return average, effects.by_cluster(by_piece)
+
+
+def _weighted_by_mass(effects: GroupTimeEffects, chosen: NDArray[np.intp], mass: Floats) -> tuple[float, Floats]:
+    """The same where the units differ between the times of a group: with m the masses (pieces × chosen).
+
+    θ = Σ m_pk att_k / Σ m_pk; a piece adds Σ_k m_pk (att_k − θ) / Σ m.
+    """
+    share = mass.sum(axis=0) / mass.sum()
+    average = float(share @ effects.att[chosen])
+    by_piece = linear(effects.contributions[:, chosen], share)
+    by_piece = by_piece + linear(mass, (effects.att[chosen] - average) / mass.sum())
     return average, effects.by_cluster(by_piece)
 
 

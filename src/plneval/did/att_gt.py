@@ -47,6 +47,9 @@ class GroupTimeEffects:
         Of the confidence intervals.
     dropped
         What was not used, why, and how many: see :func:`plneval.did.cells.dropped_table`.
+    masses
+        (P, M) with ``allow_unbalanced="pairwise"``: what the treated units of each piece weigh in each group-time, its
+        weight in averages; ``None`` where that is the size of the group throughout.
     """
 
     design: Design
@@ -59,6 +62,7 @@ class GroupTimeEffects:
     weights_from: str | float | None
     level: float
     dropped: pd.DataFrame
+    masses: Floats | None = None
 
     @property
     def base_period(self) -> str:
@@ -161,7 +165,7 @@ def att_gt(
     comparison: str = "never",
     method: str = "dr",
     panel: bool | None = None,
-    allow_unbalanced: bool = False,
+    allow_unbalanced: bool | str = False,
     weights: str | None = None,
     cluster: str | None = None,
     anticipation: float = 0,
@@ -169,6 +173,7 @@ def att_gt(
     missing_entry: str = "error",
     weights_from: str | float | None = None,
     level: float = 0.95,
+    late_entry: str = "never",
 ) -> GroupTimeEffects:
     """Estimate the average effect of entry on each group (units that enter together) at each time.
 
@@ -189,7 +194,9 @@ def att_gt(
         True (the default for rows): units are followed; False: repeated cross-sections of units that are groups.
     allow_unbalanced
         Use units of a panel that are not seen in every period, as R's did does: levels instead of changes, standard
-        errors by unit. Otherwise they are dropped (see ``dropped``).
+        errors by unit. ``"pairwise"``: in each group and time, changes of the units seen in both of its periods (as
+        Stata's csdid does), and averages weigh a group and time by those units. Otherwise they are dropped (see
+        ``dropped``).
     anticipation
         Periods before entry in which effects are allowed for: base periods lie before them.
     base_period
@@ -200,6 +207,9 @@ def att_gt(
         as R's did), ``"base"`` period of the group, ``"first"`` period, or a period. The result says which.
     level
         Of the confidence intervals.
+    late_entry
+        Units that enter after the last period: ``"never"`` treated (as R's did has them), or ``"group"``: groups of
+        their own, whose effects before entry are estimated and which compare as ``comparison`` says.
 
     Returns
     -------
@@ -220,7 +230,7 @@ def att_gt(
         As :func:`plneval.did.cells.cells` and :func:`plneval.did.design.make_design`; an option that does not exist or
         makes no sense with the others; nothing that can be estimated.
     """
-    check_options(comparison, method, base_period, anticipation)
+    check_options(comparison, method, base_period, anticipation, allow_unbalanced, late_entry)
     check_missing_entry(missing_entry)
     if not 0 < level < 1:
         raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
@@ -237,13 +247,14 @@ def att_gt(
             data, outcome, time, unit, entry, covariates, weights, cluster, panel=panel, missing_entry=missing_entry
         )
     if allow_unbalanced and not cells.panel:
-        raise DidError("allow_unbalanced=True belongs to panels: with panel=False units need not be seen every period")
+        raise DidError("allow_unbalanced belongs to panels: with panel=False units need not be seen every period")
     design = make_design(
         cells,
         comparison=comparison,
         base_period=base_period,
         anticipation=anticipation,
         allow_unbalanced=allow_unbalanced,
+        late_entry=late_entry,
     )
     source = _weights_from(weights_from, cells, design)
     return _estimate(cells, rows, design, method, source, level)
@@ -256,7 +267,7 @@ def _in_memory(data: Any) -> bool:
 def _weights_from(weights_from: str | float | None, cells: Cells, design: Design) -> str | float | None:
     """Where a balanced panel's weights come from, or ``None`` where the question does not arise."""
     if weights_from is None:
-        return "earlier" if design.balanced and not cells.constant_weights else None
+        return "earlier" if design.changes and not cells.constant_weights else None
     if cells.names.weights is None or not design.balanced:
         raise DidError("weights_from needs weights and a balanced panel: elsewhere each row has its own weight")
     if weights_from in ("earlier", "base", "first"):
@@ -274,27 +285,28 @@ def _estimate(
 ) -> GroupTimeEffects:
     pieces = make_pieces(design)
     sample: BalancedPanel | CrossSections
-    if design.balanced:
+    if design.changes:
         sample = BalancedPanel(design, pieces, weights_from or "earlier")
     else:
         sample = CrossSections(design, pieces, cells, rows)
     with_covariates = bool(cells.covariates)
-    found, att, contributions = [], [], []
+    found, att, contributions, masses = [], [], [], []
     failed: dict[str, list[str]] = {}
     for cell in design.planned:
-        if cell.time == cell.base:
+        taken = sample.take(cell) if cell.time != cell.base or design.pairwise else None
+        if cell.time == cell.base or taken is None:
             effect, by_piece = 0.0, np.zeros(len(pieces.cluster))
         else:
             try:
-                effect, by_piece = _one(
-                    sample.take(cell), design.balanced, method, with_covariates, len(pieces.cluster)
-                )
+                effect, by_piece = _one(taken, design.changes, method, with_covariates, len(pieces.cluster))
             except CannotEstimate as error:
                 failed.setdefault(str(error), []).append(f"{design.groups[cell.group]:g}, {design.times[cell.time]:g}")
                 continue
         found.append(cell)
         att.append(effect)
         contributions.append(by_piece)
+        if design.pairwise and taken is not None:
+            masses.append(np.bincount(taken.piece, taken.treated * taken.records.weight, len(pieces.cluster)))
     entries = [("group-times", reason, len(labels), labels[:5]) for reason, labels in failed.items()]
     if not any(cell.time != cell.base for cell in found):
         raise DidError("no group and time can be estimated: " + "; ".join(sorted(failed)))
@@ -310,6 +322,7 @@ def _estimate(
         weights_from=weights_from,
         level=level,
         dropped=pd.concat([design.dropped, dropped_table(entries)], ignore_index=True) if entries else design.dropped,
+        masses=np.column_stack(masses) if design.pairwise else None,
     )
 
 
@@ -333,9 +346,11 @@ def _check_arms(sample: Sample, balanced: bool) -> None:
 
 
 def _units(design: Design, cell: GroupTime) -> tuple[int, int]:
-    """Units of the group and of its comparison that are seen in the two periods."""
+    """Units of the group and of its comparison that are seen in the two periods (pairwise: in both of them)."""
     used = (design.time == cell.time) | (design.time == cell.base)
     seen = np.bincount(design.unit[used], design.cells.n[used], len(design.group))
+    if design.pairwise and cell.time != cell.base:
+        seen = np.maximum(seen - 1, 0)
     if not design.cells.rows_are_units:
         seen = np.minimum(seen, 1)
     compared = np.isin(design.group, cell.comparison)

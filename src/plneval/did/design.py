@@ -17,6 +17,8 @@ from plneval.did.errors import DidError
 COMPARISONS = ("never", "not_yet")
 METHODS = ("dr", "ipw", "or")
 BASE_PERIODS = ("varying", "universal")
+UNBALANCED = (False, True, "pairwise")
+LATE_ENTRY = ("never", "group")
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,14 @@ class Design:
         usable).
     groups
         (G,) entry periods that occur, never (``inf``) last. Units that enter after the last period (and its
-        anticipation) count as never.
+        anticipation) count as never, unless late entrants are groups of their own.
     group
         (U,) position of each unit's group; -1 for units that are not used.
     balanced
         Whether every usable unit has one row in every period, so that changes within units are used.
+    pairwise
+        Whether a panel that is not balanced is used by changes all the same: of the units seen in both periods of a
+        group and time.
     planned
         Every group and time to be estimated, in order; the reference rows of a universal base are among them
         (``time == base``).
@@ -69,6 +74,12 @@ class Design:
     anticipation: float
     planned: tuple[GroupTime, ...]
     dropped: pd.DataFrame
+    pairwise: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether changes within units are compared, not levels."""
+        return self.balanced or self.pairwise
 
     @property
     def unit(self) -> Integers:
@@ -84,10 +95,22 @@ class Design:
 Entry = tuple[str, str, int, Sequence[Any]]
 
 
-def check_options(comparison: str, method: str, base_period: str, anticipation: float) -> None:
+def check_options(
+    comparison: str,
+    method: str,
+    base_period: str,
+    anticipation: float,
+    allow_unbalanced: bool | str = False,
+    late_entry: str = "never",
+) -> None:
     """Raise ``DidError`` for an option that does not exist."""
-    given = {"comparison": (comparison, COMPARISONS), "method": (method, METHODS)}
-    given["base_period"] = (base_period, BASE_PERIODS)
+    given: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "comparison": (comparison, COMPARISONS),
+        "method": (method, METHODS),
+        "base_period": (base_period, BASE_PERIODS),
+        "allow_unbalanced": (allow_unbalanced, UNBALANCED),
+        "late_entry": (late_entry, LATE_ENTRY),
+    }
     for name, (value, allowed) in given.items():
         if value not in allowed:
             raise DidError(f"{name} is {value!r}; it can be {' or '.join(repr(one) for one in allowed)}")
@@ -96,13 +119,20 @@ def check_options(comparison: str, method: str, base_period: str, anticipation: 
 
 
 def make_design(
-    cells: Cells, *, comparison: str, base_period: str, anticipation: float, allow_unbalanced: bool
+    cells: Cells,
+    *,
+    comparison: str,
+    base_period: str,
+    anticipation: float,
+    allow_unbalanced: bool | str,
+    late_entry: str = "never",
 ) -> Design:
     """Decide which units and periods are used, and plan every group and time.
 
     Left out, and listed in ``dropped``: units treated in the first period (or anticipating it); periods in which no
     comparison is left because every unit is treated; with a panel and not ``allow_unbalanced``, units that are not
-    seen in every period.
+    seen in every period (``"pairwise"``: units seen in one period only, and in a group and time those seen in one of
+    its two periods).
 
     Raises
     ------
@@ -112,8 +142,9 @@ def make_design(
     """
     dropped: list[Entry] = []
     last = cells.times[-1]
-    entry = np.where(cells.entry > last + anticipation, np.inf, cells.entry)
-    if not np.isfinite(entry).any():
+    late = cells.entry > last + anticipation
+    entry = np.where(late, np.inf, cells.entry) if late_entry == "never" else cells.entry
+    if not np.isfinite(entry[~late]).any():
         raise DidError(
             f"{cells.names.entry}: no unit enters by the last period ({last:g}): there is nothing to estimate"
         )
@@ -135,6 +166,7 @@ def make_design(
     dropped += _dropped_units(cells, ~usable, f"already treated in the first period ({first:g})")
     keep = keep_time[cells.time] & usable[cells.unit]
     keep, usable, balanced, entries = _balance(cells, keep, usable, keep_time, allow_unbalanced)
+    pairwise = allow_unbalanced == "pairwise" and not balanced
     dropped += entries
     groups = np.unique(entry[usable])
     group = np.where(usable, np.searchsorted(groups, entry), -1)
@@ -154,9 +186,11 @@ def make_design(
         anticipation=anticipation,
         planned=(),
         dropped=cells.dropped,
+        pairwise=pairwise,
     )
     planned, entries = _plan(design, len(treated))
     dropped += entries + _lone_groups(cells, design, len(treated))
+    dropped += _seen_once(design, planned) if pairwise else []
     table = pd.concat([cells.dropped, dropped_table(dropped)], ignore_index=True) if dropped else cells.dropped
     return Design(**{**design.__dict__, "planned": planned, "dropped": table})
 
@@ -183,7 +217,7 @@ def _balance(
     keep: NDArray[np.bool_],
     usable: NDArray[np.bool_],
     keep_time: NDArray[np.bool_],
-    allow_unbalanced: bool,
+    allow_unbalanced: bool | str,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool, list[Entry]]:
     """Which cells and units stay, whether the panel is balanced, and what was dropped for it."""
     seen = np.bincount(cells.unit[keep], minlength=len(cells.units))
@@ -195,6 +229,11 @@ def _balance(
     incomplete = usable & (seen < keep_time.sum())
     if not incomplete.any():
         return keep, usable, True, entries
+    if allow_unbalanced == "pairwise":
+        once = usable & (seen == 1)
+        usable = usable & ~once
+        reason = "seen in a single usable period, so there is no change"
+        return keep & usable[cells.unit], usable, False, entries + _dropped_units(cells, once, reason)
     if allow_unbalanced:
         return keep, usable, False, entries
     if incomplete.sum() == usable.sum():
@@ -250,6 +289,30 @@ def _plan(design: Design, n_treated: int) -> tuple[tuple[GroupTime, ...], list[E
     if not planned:
         raise DidError("no group and time has a comparison group")
     return tuple(planned), entries
+
+
+def _seen_once(design: Design, planned: tuple[GroupTime, ...]) -> list[Entry]:
+    """Units of a group and time that are seen in only one of its two periods, by arm, counted over all of them."""
+    seen = np.zeros((len(design.group), len(design.times)), dtype=bool)
+    seen[design.unit, design.time] = True
+    lost: dict[str, list[tuple[str, int]]] = {"treated": [], "comparison": []}
+    for cell in planned:
+        one = seen[:, cell.time] ^ seen[:, cell.base]
+        arms = {"treated": design.group == cell.group, "comparison": np.isin(design.group, cell.comparison)}
+        for arm, members in arms.items():
+            count = int(np.sum(one & members))
+            if count:
+                lost[arm].append((f"{design.groups[cell.group]:g}, {design.times[cell.time]:g}", count))
+    return [
+        (
+            "units × group-times",
+            f"{arm} units seen in only one of the two periods of a group and time",
+            sum(count for _, count in found),
+            [label for label, _ in found[:5]],
+        )
+        for arm, found in lost.items()
+        if found
+    ]
 
 
 def _lone_groups(cells: Cells, design: Design, n_treated: int) -> list[Entry]:

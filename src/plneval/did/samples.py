@@ -71,7 +71,7 @@ def make_pieces(design: Design) -> Pieces:
 
 
 class BalancedPanel:
-    """Changes within units since the base period.
+    """Changes within units since the base period, of all units or (pairwise) of those seen in both periods.
 
     The weights are those of one period (``weights_from``): the earlier of the two compared (as R's did), the base
     period of the group, the first period, or one named. Covariates are those of the earlier of the two periods.
@@ -85,7 +85,8 @@ class BalancedPanel:
         row[order] = np.arange(len(order))
         at = (row[design.unit], design.time)
         shape = (len(order), len(design.times))
-        self._outcome, self._weight = np.empty(shape), np.empty(shape)
+        # What a unit of a pairwise panel lacks stays missing.
+        self._outcome, self._weight = np.full(shape, np.nan), np.full(shape, np.nan)
         self._outcome[at], self._weight[at] = cells.mean, cells.sw
         self._x = np.empty((*shape, cells.sxx.shape[1]))
         self._x[at] = cells.covariate_mean
@@ -106,6 +107,9 @@ class BalancedPanel:
     def take(self, cell: GroupTime) -> Sample:
         """The records of one group and time, treated units first."""
         blocks = [np.arange(self._start[g], self._start[g + 1]) for g in (cell.group, *cell.comparison)]
+        if self._design.pairwise:
+            seen = np.isfinite(self._outcome[:, cell.time]) & np.isfinite(self._outcome[:, cell.base])
+            blocks = [block[seen[block]] for block in blocks]
         rows = np.concatenate(blocks)
         treated = np.zeros(len(rows))
         treated[: len(blocks[0])] = 1.0
