@@ -19,12 +19,13 @@ def test_the_stored_schema_has_not_drifted(root: Path, name: str) -> None:
 
 
 def shipped(root: Path) -> list[Path]:
-    return sorted((root / "config").glob("*.yaml")) + sorted((root / "config" / "cohorts").glob("*.yaml"))
+    folders = (root / "config", root / "config" / "cohorts", root / "config" / "instruments")
+    return [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
 
 
 def test_every_shipped_file_names_its_schema_and_follows_it(root: Path) -> None:
     files = shipped(root)
-    assert len(files) >= 5
+    assert len(files) >= 6
     for path in files:
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("# yaml-language-server: $schema="), path

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from plneval.artifacts import write_text
 from plneval.config.cohort import Cohort
+from plneval.config.instrument import Instrument
 from plneval.config.models import Models
 from plneval.config.project import Project
 from plneval.config.report import Report
@@ -16,6 +17,7 @@ from plneval.config.report import Report
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Project,
     "cohort": Cohort,
+    "instrument": Instrument,
     "models": Models,
     "report": Report,
 }
