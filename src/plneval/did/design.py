@@ -126,6 +126,7 @@ def make_design(
     anticipation: float,
     allow_unbalanced: bool | str,
     late_entry: str = "never",
+    allow_single: bool = False,
 ) -> Design:
     """Decide which units and periods are used, and plan every group and time.
 
@@ -138,7 +139,8 @@ def make_design(
     ------
     DidError
         No treated unit, no never-treated unit where they are the comparison, fewer than two periods, a single treated
-        unit or cluster, or nothing left.
+        unit or cluster (unless ``allow_single``: for methods that need no variation among the treated), or nothing
+        left.
     """
     dropped: list[Entry] = []
     last = cells.times[-1]
@@ -171,7 +173,7 @@ def make_design(
     groups = np.unique(entry[usable])
     group = np.where(usable, np.searchsorted(groups, entry), -1)
     treated = [g for g in groups if np.isfinite(g) and g < comparison_only]
-    _check_treated(cells, entry, usable, treated)
+    _check_treated(cells, entry, usable, treated, allow_single)
     kept = cells.take(keep)
     position = np.cumsum(keep_time) - 1
     design = Design(
@@ -243,12 +245,16 @@ def _balance(
     return keep & usable[cells.unit], usable, True, entries + _dropped_units(cells, incomplete, reason)
 
 
-def _check_treated(cells: Cells, entry: Floats, usable: NDArray[np.bool_], treated: list[float]) -> None:
+def _check_treated(
+    cells: Cells, entry: Floats, usable: NDArray[np.bool_], treated: list[float], allow_single: bool
+) -> None:
     if not treated:
         raise DidError(
             f"{cells.names.entry}: no treated unit can be used (all are treated from the first period, or serve as the "
             "last comparison): an effect needs a period before entry and a comparison"
         )
+    if allow_single:
+        return
     which = usable & np.isin(entry, treated)
     if which.sum() == 1 and not cells.rows_are_units:
         raise DidError(
