@@ -237,10 +237,11 @@ def _result(
     group_times: _GroupTimes,
     found: Fit,
     deviation: Floats | None,
+    first: float = 0.0,
 ) -> LinearEffects:
     """Average the coefficients by key, over the rows behind them."""
-    bins = make_bins(sample, kind, group_times.listed)
-    overall = make_bins(sample, "simple", group_times.listed)
+    bins = make_bins(sample, kind, group_times.listed, first)
+    overall = make_bins(sample, "simple", group_times.listed, first)
     contrasts = np.vstack(
         [_contrasts(sample, group_times, one.bin, len(one.keys), found, deviation) for one in (overall, bins)]
     )
@@ -253,7 +254,7 @@ def _result(
         choice,
         bins.keys,
         found.estimates(contrasts[used], choice),
-        by_kind=lambda other: _result(method, other, sample, choice, group_times, found, deviation),
+        by_kind=lambda other, start: _result(method, other, sample, choice, group_times, found, deviation, start),
         reference=list(reference),
     )
 

@@ -171,9 +171,11 @@ def _fit_untreated(sample: LinearSample) -> _Untreated:
     return _Untreated(theta, bread, gram, right, y_gap, z_gap)
 
 
-def _result(method: str, kind: str, sample: LinearSample, choice: VcovChoice, untreated: _Untreated) -> LinearEffects:
-    bins = make_bins(sample, kind, sample.treated)
-    overall = make_bins(sample, "simple", sample.treated)
+def _result(
+    method: str, kind: str, sample: LinearSample, choice: VcovChoice, untreated: _Untreated, first: float = 0.0
+) -> LinearEffects:
+    bins = make_bins(sample, kind, sample.treated, first)
+    overall = make_bins(sample, "simple", sample.treated, first)
     parts = [_average(method, sample, one, choice.kind, untreated) for one in (overall, bins)]
     by_cluster = np.hstack([part[1] for part in parts])
     found = with_t(
@@ -191,7 +193,7 @@ def _result(method: str, kind: str, sample: LinearSample, choice: VcovChoice, un
         choice,
         bins.keys,
         found,
-        by_kind=lambda other: _result(method, other, sample, choice, untreated),
+        by_kind=lambda other, start: _result(method, other, sample, choice, untreated, start),
     )
 
 

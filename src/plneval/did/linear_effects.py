@@ -73,24 +73,28 @@ class LinearEffects:
     level: float
     dropped: pd.DataFrame
     base_period: str = "universal"
-    _by_kind: Callable[[str], LinearEffects] | None = field(default=None, repr=False, compare=False)
+    _by_kind: Callable[[str, float], LinearEffects] | None = field(default=None, repr=False, compare=False)
 
-    def aggregate(self, kind: str = "simple") -> LinearEffects:
+    def aggregate(self, kind: str = "simple", min_event: float | None = None) -> LinearEffects:
         """The same fit by another key: ``"simple"``, ``"dynamic"``, ``"group"``, ``"calendar"``, ``"group_time"``.
 
         Each row averages the effects on the treated rows with that key, every row of the data with its weight; the
-        overall effect stays the same.
+        overall effect stays the same. With ``min_event`` the simple average, and the overall effect with it, is that of
+        the treated rows from this event time on: 2 for the third period of treatment.
 
         Raises
         ------
         DidError
-            A kind that does not exist, or an estimator without effects by group and time.
+            A kind that does not exist, ``min_event`` with another than simple, below 0 or later than all rows, or an
+            estimator without effects by group and time.
         """
         if kind not in KINDS:
             raise DidError(f"kind is {kind!r}; it can be {', '.join(map(repr, KINDS))}")
         if self._by_kind is None:
             raise DidError(f"{self.method} has no effects by group and time to aggregate: use extended_twfe()")
-        return self._by_kind(kind)
+        if min_event is not None and (kind != "simple" or not min_event >= 0):
+            raise DidError(f"min_event is {min_event!r}: it belongs to the simple average and is 0 or later")
+        return self._by_kind(kind, 0.0 if min_event is None else float(min_event))
 
     @property
     def influence(self) -> pd.DataFrame:
@@ -121,7 +125,7 @@ def finish(
     choice: VcovChoice,
     keys: pd.DataFrame,
     found: Estimates,
-    by_kind: Callable[[str], LinearEffects] | None = None,
+    by_kind: Callable[[str, float], LinearEffects] | None = None,
     reference: Sequence[bool] | None = None,
 ) -> LinearEffects:
     """Put a result together. ``found`` holds the overall effect, then the rows of ``keys``.
@@ -191,13 +195,21 @@ class Bins:
     after: np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def make_bins(sample: LinearSample, kind: str, which: np.ndarray[Any, np.dtype[np.bool_]]) -> Bins:
-    """Gather the cells where ``which`` is true by key; kinds other than dynamic and group_time from entry on only."""
+def make_bins(sample: LinearSample, kind: str, which: np.ndarray[Any, np.dtype[np.bool_]], first: float = 0.0) -> Bins:
+    """Gather the cells where ``which`` is true by key; kinds other than dynamic and group_time from ``first`` on only.
+
+    Raises
+    ------
+    DidError
+        If none is left.
+    """
     event = sample.event
     group, time = sample.entry[sample.unit], sample.times[sample.time]
     if kind not in ("dynamic", "group_time"):
-        which = which & (event >= 0)
+        which = which & (event >= first)
     chosen = np.flatnonzero(which)
+    if not len(chosen):
+        raise DidError(f"no treated row has an event time of {first:g} or later")
     parts = {"dynamic": [event], "group": [group], "calendar": [time], "group_time": [group, time]}
     if kind == "simple":
         keys = pd.DataFrame({"term": ["treated"]})

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
 from plneval.did.least_squares import Regressors, covariate_regressors, fit, join
 from plneval.did.linear_effects import LinearEffects, finish, whole
-from plneval.did.linear_sample import choose_vcov, linear_sample, read
+from plneval.did.linear_sample import LinearSample, choose_vcov, linear_sample, read
 
 
 def twfe(
@@ -86,7 +87,7 @@ def event_study(
     vcov: str | None = None,
     panel: bool | None = None,
     missing_entry: str = "error",
-    reference: float | Sequence[float] = -1,
+    reference: float | Sequence[float] | str = -1,
     min_event: float | None = None,
     max_event: float | None = None,
     level: float = 0.95,
@@ -105,7 +106,9 @@ def event_study(
     draws, seed
         As in :func:`plneval.did.twfe`. Units treated from the first period on are left out (see ``dropped``).
     reference
-        Event time (or several) whose effect is 0 by definition. Without never-treated units two are needed.
+        Event time (or several) whose effect is 0 by definition. Without never-treated units two are needed. ``"last"``:
+        for each group its last period observed before entry, which gap years put earlier than -1; event times that are
+        the reference of some groups only have an effect of the others.
     min_event, max_event
         Event times beyond are pooled with these.
 
@@ -113,7 +116,7 @@ def event_study(
     -------
     LinearEffects
         ``table`` has a row for each event time, reference included; ``estimate`` is the average of the event times
-        from 0 on, each counting once.
+        from 0 on, each counting once. ``aggregate("simple", min_event=...)`` weighs them by their treated rows.
 
     Raises
     ------
@@ -125,11 +128,15 @@ def event_study(
     choice = choose_vcov(vcov, sample, level=level, wild_weights=wild_weights, draws=draws, seed=seed)
     event = np.clip(sample.event, min_event, max_event) if (min_event, max_event) != (None, None) else sample.event
     event = np.where(np.isfinite(sample.event), event, -np.inf)
-    keys = np.unique(event[np.isfinite(event)])
-    is_reference = np.isin(keys, _references(reference, keys))
+    if isinstance(reference, str):
+        keys, is_reference, column = _last_before_entry(sample, event, reference)
+    else:
+        keys = np.unique(event[np.isfinite(event)])
+        is_reference = np.isin(keys, _references(reference, keys))
+        column = np.where(np.isin(event, keys[is_reference]), -np.inf, event)
     if not np.any(keys[~is_reference] >= 0):
         raise DidError("no event time from 0 on is left: widen max_event or choose another reference")
-    indicators = (event[:, None] == keys[~is_reference]).astype(np.float64)
+    indicators = (column[:, None] == keys[~is_reference]).astype(np.float64)
     names = tuple(f"event time {key:g}" for key in keys[~is_reference])
     found = fit(sample, join(Regressors(names, indicators), covariate_regressors(sample)), gram=choice.kind != "cr1")
     contrasts = np.zeros((1 + len(names), len(found.beta)))
@@ -138,7 +145,35 @@ def event_study(
     contrasts[1:, : len(names)] = np.eye(len(names))
     table = pd.DataFrame({"event_time": whole(keys)})
     estimates = found.estimates(contrasts, choice)
-    return finish("event_study", "dynamic", sample, choice, table, estimates, reference=list(is_reference))
+
+    def by_kind(kind: str, first: float) -> LinearEffects:
+        if kind == "dynamic":
+            return result
+        if kind != "simple":
+            raise DidError("event_study has no effects by group and time to aggregate: use extended_twfe()")
+        mass = sample.cells.sw @ indicators * (keys[~is_reference] >= first)
+        if not mass.any():
+            raise DidError(f"no treated row has an event time of {first:g} or later")
+        contrast = np.zeros((2, len(found.beta)))
+        contrast[:, : len(names)] = mass / mass.sum()
+        one = pd.DataFrame({"term": ["treated"]})
+        return finish("event_study", "simple", sample, choice, one, found.estimates(contrast, choice), by_kind)
+
+    result = finish("event_study", "dynamic", sample, choice, table, estimates, by_kind, list(is_reference))
+    return result
+
+
+def _last_before_entry(sample: LinearSample, event: Floats, reference: str) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Event times, those that are a reference throughout, and the event time of each cell (-inf for references)."""
+    if reference != "last":
+        raise DidError(f"reference is {reference!r}; give an event time, several, or 'last'")
+    entry, time = sample.entry[sample.unit], sample.times[sample.time]
+    column = event.copy()
+    for group in np.unique(entry[np.isfinite(entry)]):
+        before = (entry == group) & (time < group)
+        column[before & (time == time[before].max())] = -np.inf
+    keys = np.unique(event[np.isfinite(event)])
+    return keys, ~np.isin(keys, column), column
 
 
 def _references(reference: float | Sequence[float], keys: Floats) -> list[float]:
