@@ -79,3 +79,43 @@ def pupils(schools: int = 40) -> pd.DataFrame:
             "w": 0.5 + _uniform(28, rows),
         }
     )
+
+
+def switching(units: int = 60) -> pd.DataFrame:
+    """Panel of eight periods whose treatment d (0/1) and level (0, 1, 2) switch on and off, with cells' weights."""
+    count = 8
+    rows = units * count
+    turn = _uniform(31, rows).reshape(units, count) < 0.13
+    start = _uniform(32, units) < 0.35
+    d = (start[:, None] ^ (np.cumsum(np.where(np.arange(count) > 0, turn, False), axis=1) % 2 == 1)).astype(int)
+    level = d + (_uniform(37, rows).reshape(units, count) < 0.08)
+    x = _normal(35, rows)
+    y = np.repeat(_normal(33, units), count) + 0.1 * np.tile(np.arange(count), units) + 0.3 * x
+    y = y + (0.5 * d + 0.06 * np.cumsum(d, axis=1)).ravel() + 0.4 * _normal(34, rows)
+    return pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(units), count),
+            "year": np.tile(np.arange(2010, 2010 + count), units),
+            "d": d.ravel(),
+            "level": level.ravel(),
+            "y": y,
+            "x": x,
+            "w": 0.5 + _uniform(36, rows),
+            "network": np.repeat(np.arange(units) // 3, count),
+        }
+    )
+
+
+def switching_with_gaps() -> pd.DataFrame:
+    """The same with one row in ten missing and one outcome in ten missing where the treatment is known."""
+    full = switching()
+    full["y"] = full["y"].where(_uniform(38, len(full)) > 0.1)
+    return full[_uniform(39, len(full)) > 0.1].reset_index(drop=True)
+
+
+def switching_pupils() -> pd.DataFrame:
+    """One to four pupils a unit and period."""
+    full = switching()
+    count = 1 + (_uniform(40, len(full)) * 4).astype(int)
+    rows = full.loc[full.index.repeat(count)].reset_index(drop=True)
+    return rows.assign(y=rows["y"] + _normal(41, len(rows)), w=0.5 + _uniform(42, len(rows)))

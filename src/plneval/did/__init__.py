@@ -16,6 +16,8 @@ from plneval.did.imputation import imputation, two_stage
 from plneval.did.linear_effects import LinearEffects
 from plneval.did.pretest import PreTest
 from plneval.did.pretrend_power import PreTrendPower, pretrend_power
+from plneval.did.switcher_effects import SwitcherEffects
+from plneval.did.switchers import switchers
 from plneval.did.twfe import event_study, twfe
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "LinearEffects",
     "PreTest",
     "PreTrendPower",
+    "SwitcherEffects",
     "att_gt",
     "bacon",
     "cells",
@@ -37,6 +40,7 @@ __all__ = [
     "imputation",
     "pretrend_power",
     "sun_abraham",
+    "switchers",
     "twfe",
     "two_stage",
 ]

@@ -1,0 +1,285 @@
+"""Effects of switchers put together: by periods since the switch, and the average total effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plneval.did.att_gt import intervals
+from plneval.did.cells import dropped_table
+from plneval.did.columns import Floats, Integers
+from plneval.did.errors import DidError
+from plneval.did.products import crossproduct
+from plneval.did.switcher_contrasts import (
+    JOINERS,
+    LEAVERS,
+    Contrast,
+)
+from plneval.did.treatment_paths import TreatmentPaths
+
+DIRECTIONS = {"both": (JOINERS, LEAVERS), "joiners": (JOINERS,), "leavers": (LEAVERS,)}
+# Contrasts by direction and effect (negative for placebos).
+Found = dict[tuple[int, int], Contrast]
+# Ratio of the least to the largest eigenvalue (of the correlations) below which a covariance matrix is called singular.
+SINGULAR = 1e-10
+
+
+@dataclass(frozen=True)
+class JointTest:
+    """Wald test that several effects are zero: statistic, degrees of freedom, p-value (chi-squared)."""
+
+    statistic: float
+    df: int
+    p: float
+
+
+@dataclass(frozen=True)
+class SwitcherEffects:
+    """Effects by periods since the switch, placebos, and the average effect of a unit of treatment. G clusters.
+
+    Attributes
+    ----------
+    direction, switches
+        As asked for.
+    table
+        One row for each placebo and effect: ``effect`` (1 for the period of the switch, 2 for the one after; placebos
+        negative), ``event_time`` (effect - 1; placebos -effect - 1, so that -2 is the first), ``estimate``, ``se``,
+        ``ci_low``, ``ci_high``, ``dose`` (mean treatment gained since the switch, in treatment × periods),
+        ``normalized`` and ``normalized_se`` (estimate and se over dose: per unit and period of treatment),
+        ``n_switchers``, ``n_joiners``, ``n_leavers``, ``n_controls`` (units).
+    estimate, se, ci_low, ci_high
+        The average total effect: sum of the effects over all switchers and periods, over the sum of the treatment
+        they gained.
+    by_cluster, overall_by_cluster
+        (G, rows of the table) and (G,): contributions; variances are sums of squares.
+    clusters
+        (G,) labels.
+    n_switchers, n_clusters
+        Units that switch and are used; clusters.
+    level
+        Of the confidence intervals.
+    dropped
+        What was not used and why: see :func:`plneval.did.cells.dropped_table`.
+    """
+
+    direction: str
+    switches: str
+    table: pd.DataFrame
+    estimate: float
+    se: float
+    ci_low: float
+    ci_high: float
+    by_cluster: Floats
+    overall_by_cluster: Floats
+    clusters: pd.Index
+    n_switchers: int
+    n_clusters: int
+    level: float
+    dropped: pd.DataFrame
+    _fit: Fit
+
+    @property
+    def joiners(self) -> SwitcherEffects:
+        """The same for joiners (units whose treatment rises) alone."""
+        return assemble(self._fit, "joiners")
+
+    @property
+    def leavers(self) -> SwitcherEffects:
+        """The same for leavers alone; estimates are of the treatment given up, so a benefit lost is positive."""
+        return assemble(self._fit, "leavers")
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance of the rows of ``table``."""
+        return crossproduct(self.by_cluster)
+
+    @property
+    def influence(self) -> pd.DataFrame:
+        """By cluster, of the average and of each effect: ``se = sqrt(mean(influence**2) / n_clusters)``."""
+        values = np.column_stack([self.overall_by_cluster, self.by_cluster]) * self.n_clusters
+        columns = pd.Index(["overall", *self.table["effect"]], dtype=object)
+        return pd.DataFrame(values, index=self.clusters, columns=columns)
+
+    @property
+    def placebo_test(self) -> JointTest:
+        """Test that all placebos are zero.
+
+        Raises
+        ------
+        DidError
+            No placebo was estimated, or their covariance is singular (as many placebos as clusters).
+        """
+        return _joint(self, (self.table["effect"] < 0).to_numpy(), "placebo")
+
+    @property
+    def effects_test(self) -> JointTest:
+        """Test that all effects from the switch on are zero; raises as :attr:`placebo_test`."""
+        return _joint(self, (self.table["effect"] > 0).to_numpy(), "effect")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was estimated for each direction, and what was asked for."""
+
+    paths: TreatmentPaths
+    found: Found
+    switches: str
+    effects: int | None
+    placebos: int | None
+    level: float
+
+
+def assemble(fit: Fit, direction: str) -> SwitcherEffects:
+    """Put the directions together, weighted by the mass of their switchers."""
+    signs = DIRECTIONS[direction]
+    chosen = {key: one for key, one in fit.found.items() if key[0] in signs}
+    numbers = sorted({key[1] for key in chosen})
+    after = [number for number in numbers if number > 0]
+    what = {"both": "switcher", "joiners": "joiner", "leavers": "leaver"}[direction]
+    cells = fit.paths.cells
+    if not after:
+        raise DidError(
+            f"no {what} can be compared: each needs a unit with the same treatment before that has not switched yet, "
+            "and a period before the switch"
+        )
+    taking_part = np.any([one.switchers for one in chosen.values()], axis=0)
+    if taking_part.sum() == 1:
+        raise DidError(f"a single {what}: its effect can be estimated, the uncertainty cannot")
+    if len(np.unique(cells.cluster[taking_part])) == 1:
+        raise DidError(f"{cells.names.cluster}: all {what}s are in a single cluster: cluster by unit")
+    used = taking_part | np.any([one.controls for one in chosen.values()], axis=0)
+    codes, of_unit = np.unique(cells.cluster[used], return_inverse=True)
+    parts = {number: [chosen[sign, number] for sign in signs if (sign, number) in chosen] for number in numbers}
+    estimates, columns, doses = [], [], []
+    for number in numbers:
+        mass = np.array([one.mass for one in parts[number]])
+        share = mass / mass.sum()
+        estimates.append(float(np.sum(share * [one.estimate for one in parts[number]])))
+        doses.append(float(np.sum(share * [one.cumulative for one in parts[number]])))
+        by_unit = sum(s * one.contributions for s, one in zip(share, parts[number], strict=True))
+        columns.append(_by_cluster(np.asarray(by_unit)[used], of_unit, len(codes)))
+    by_cluster = np.column_stack(columns)
+    effects = [one for number in after for one in parts[number]]
+    gained = sum(one.mass * one.dose for one in effects)
+    overall = sum(one.mass * one.estimate for one in effects) / gained
+    by_unit = sum(one.mass / gained * one.contributions for one in effects)
+    overall_by_cluster = _by_cluster(np.asarray(by_unit)[used], of_unit, len(codes))
+    se = float(np.sqrt(np.sum(overall_by_cluster**2)))
+    low, high, _ = intervals(np.array([overall]), np.array([se]), fit.level)
+    return SwitcherEffects(
+        direction=direction,
+        switches=fit.switches,
+        table=_table(numbers, parts, np.array(estimates), by_cluster, np.array(doses), chosen, fit.level),
+        estimate=float(overall),
+        se=se,
+        ci_low=float(low[0]),
+        ci_high=float(high[0]),
+        by_cluster=by_cluster,
+        overall_by_cluster=overall_by_cluster,
+        clusters=cells.clusters[codes],
+        n_switchers=int(taking_part.sum()),
+        n_clusters=len(codes),
+        level=fit.level,
+        dropped=_dropped(fit, signs, taking_part, used, numbers, effects),
+        _fit=fit,
+    )
+
+
+def _by_cluster(by_unit: Floats, cluster: Integers, n_clusters: int) -> Floats:
+    return np.bincount(cluster, by_unit, n_clusters).astype(np.float64)
+
+
+def _table(
+    numbers: list[int],
+    parts: dict[int, list[Contrast]],
+    estimates: Floats,
+    by_cluster: Floats,
+    doses: Floats,
+    chosen: Found,
+    level: float,
+) -> pd.DataFrame:
+    low, high, se = intervals(estimates, np.sqrt(np.sum(by_cluster**2, axis=0)), level)
+
+    def count(sign: int, number: int) -> int:
+        return int(chosen[sign, number].switchers.sum()) if (sign, number) in chosen else 0
+
+    joined, left = [[count(sign, number) for number in numbers] for sign in (JOINERS, LEAVERS)]
+    switched = [int(np.any([one.switchers for one in parts[number]], axis=0).sum()) for number in numbers]
+    stayed = [int(np.any([one.controls for one in parts[number]], axis=0).sum()) for number in numbers]
+    effect = np.array(numbers)
+    safe = np.where(doses > 0, doses, np.nan)
+    return pd.DataFrame(
+        {
+            "effect": effect,
+            "event_time": effect - 1,
+            "estimate": estimates,
+            "se": se,
+            "ci_low": low,
+            "ci_high": high,
+            "dose": doses,
+            "normalized": estimates / safe,
+            "normalized_se": se / safe,
+            "n_switchers": switched,
+            "n_joiners": joined,
+            "n_leavers": left,
+            "n_controls": stayed,
+        }
+    )
+
+
+def _dropped(
+    fit: Fit,
+    signs: tuple[int, ...],
+    taking_part: NDArray[np.bool_],
+    used: NDArray[np.bool_],
+    numbers: list[int],
+    effects: list[Contrast],
+) -> pd.DataFrame:
+    """The list of what was not used."""
+    paths = fit.paths
+    turn = np.sign(paths.to - paths.first)
+    switched = np.isin(turn, signs) if fit.switches == "first" else np.zeros(len(used), dtype=bool)
+    alone = switched & ~taking_part
+    entries: list[tuple[str, str, int, list[Any]]] = []
+    labels = paths.cells.units
+
+    def add(kind: str, reason: str, which: NDArray[np.bool_]) -> None:
+        found = np.flatnonzero(which)
+        if len(found):
+            entries.append((kind, reason, len(found), list(labels[found[:5]])))
+
+    add("units", "switch, but no outcome before and after, or no unit with the same treatment before to compare", alone)
+    others = ~used & ~alone & ~(np.isin(turn, [JOINERS, LEAVERS]) & ~switched)
+    add("units", "compared with no switcher: none had the same treatment before", others)
+    for name, asked, sign in (("effects", fit.effects, 1), ("placebos", fit.placebos, -1)):
+        missing = [n for n in range(1, (asked or 0) + 1) if sign * n not in numbers]
+        if missing:
+            entries.append((name, "no switcher with a control that many periods away", len(missing), missing[:5]))
+    lone = sum(one.lone for one in effects)
+    if lone:
+        reason = "cohorts of a single unit or cluster: centred together with the units they are compared with"
+        entries.append(("standard errors", reason, lone, []))
+    return pd.concat([paths.dropped, dropped_table(entries)], ignore_index=True) if entries else paths.dropped
+
+
+def _joint(effects: SwitcherEffects, which: NDArray[np.bool_], what: str) -> JointTest:
+    from scipy.special import chdtrc
+
+    if not which.any():
+        raise DidError(f"no {what} was estimated: there is nothing to test")
+    covariance = effects.vcov[np.ix_(which, which)]
+    scale = np.sqrt(np.diag(covariance))
+    if (scale > 0).all():
+        values = np.linalg.eigvalsh(covariance / scale / scale[:, None])
+    if not (scale > 0).all() or values[0] < SINGULAR * values[-1]:
+        raise DidError(
+            f"the covariance of the {int(which.sum())} {what}s, estimated from {effects.n_clusters} clusters, is "
+            f"singular: ask for fewer {what}s"
+        )
+    estimate = effects.table["estimate"].to_numpy()[which]
+    statistic = float(estimate @ np.linalg.solve(covariance, estimate))
+    return JointTest(statistic, int(which.sum()), float(chdtrc(int(which.sum()), statistic)))
