@@ -1,0 +1,288 @@
+"""The (RE)ML criterion of a nested model and its exact gradient, from sufficient statistics.
+
+Groups are eliminated level by level: with M = U'V⁻¹U of the working columns U inside a group, A = Z'V⁻¹Z and
+W = (Ψ⁻¹ + A)⁻¹, the group hands M − M_z'W M_z on to its parent and log|I + ΨA| to the determinant. What arrives at the
+root holds X'V⁻¹X, X'V⁻¹y and y'V⁻¹y, with β and σ² profiled out (Bates et al. 2015, J. Stat. Softw. 67(1), eq. 34, 41).
+The gradient goes the same way back (reverse mode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+
+from plneval.multilevel.batched import Shrinkage, scale_gradient, shrinkage, times_parent
+from plneval.multilevel.design import Floats, Integers
+from plneval.multilevel.problem import Problem
+from plneval.multilevel.segments import gram_runs, pack, packing, run_pointers, sum_by_code, unpack
+
+# Units eliminated at once.
+UNIT_BATCH = 65_536
+
+
+@dataclass(frozen=True)
+class Root:
+    """What is left once every random effect is eliminated; V is relative to σ².
+
+    Attributes
+    ----------
+    information
+        (p, p) X'V⁻¹X.
+    inverse
+        (p, p) its inverse.
+    coefficients
+        (p,) β of the working columns.
+    residual
+        r² = (y − Xβ)'V⁻¹(y − Xβ).
+    log_det
+        log|V| without weights.
+    log_det_information
+        log|X'V⁻¹X|.
+    """
+
+    information: Floats
+    inverse: Floats
+    coefficients: Floats
+    residual: float
+    log_det: float
+    log_det_information: float
+
+
+@dataclass(frozen=True)
+class Elimination:
+    """One pass up the levels, with what the way back needs.
+
+    Attributes
+    ----------
+    shrunk
+        For the second and further levels the shrinkage of their groups.
+    cross
+        For the second and further levels (groups, r, r) M before the level is eliminated.
+    pattern_shrunk
+        The shrinkage of the innermost level's patterns.
+    root
+        What arrives.
+    """
+
+    shrunk: tuple[Shrinkage, ...]
+    cross: tuple[Floats, ...]
+    pattern_shrunk: Shrinkage
+    root: Root
+
+
+class Criterion:
+    """The criterion of a problem as a function of the factors Λ of every level (innermost first; any square matrices).
+
+    Parameters
+    ----------
+    problem
+        The data.
+    reml
+        Restricted or full maximum likelihood.
+    """
+
+    def __init__(self, problem: Problem, *, reml: bool) -> None:
+        self.problem = problem
+        self.reml = reml
+        self.evaluations = 0
+
+    @property
+    def freedom(self) -> int:
+        """ν: n − p (REML) or n (ML)."""
+        return self.problem.n - (len(self.problem.fixed) if self.reml else 0)
+
+    def value(self, scales: Sequence[Floats]) -> float:
+        """The criterion, with the constants that lme4 prints; infinite where X'V⁻¹X cannot be factored."""
+        try:
+            return self.of_root(self.eliminate(scales).root)
+        except np.linalg.LinAlgError:
+            return np.inf
+
+    def of_root(self, root: Root) -> float:
+        """The criterion of what arrived at the root."""
+        nu = self.freedom
+        value = root.log_det - self.problem.sum_log_weights + nu * (1.0 + np.log(2.0 * np.pi * root.residual / nu))
+        return float(value + (root.log_det_information if self.reml else 0.0))
+
+    def value_and_gradient(self, scales: Sequence[Floats]) -> tuple[float, list[Floats], Root]:
+        """The criterion, its derivative in every entry of every Λ, and the root.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            X'V⁻¹X or the residual cannot be factored.
+        """
+        passed = self.eliminate(scales)
+        return self.of_root(passed.root), self._back(passed, scales), passed.root
+
+    def eliminate(self, scales: Sequence[Floats]) -> Elimination:
+        """Eliminate all levels, the innermost first."""
+        self.evaluations += 1
+        problem = self.problem
+        cross, log_det, pattern_shrunk = self._without_innermost(scales[0])
+        shrunk: list[Shrinkage] = []
+        kept: list[Floats] = []
+        for level, columns in enumerate(problem.random):
+            kept.append(cross)
+            own = cross[:, columns[:, None], columns]
+            here = shrinkage(own, scales[level + 1])
+            shrunk.append(here)
+            log_det += float(here.log_det.sum())
+            rooted = np.einsum("jab,jbr->jar", here.root, cross[:, columns])
+            cross = self._passed_on(level, cross, rooted)
+        return Elimination(tuple(shrunk), tuple(kept), pattern_shrunk, self._root(cross[0], log_det))
+
+    def _passed_on(self, level: int, cross: Floats, rooted: Floats) -> Floats:
+        """(parents, r, r) sums over the groups of a parent of M − M_z'WM_z, with the rows of C M_z given."""
+        r, q = cross.shape[1], rooted.shape[1]
+        flat = rooted.reshape(-1, r)
+        pointers = self._pointers[level]
+        if len(pointers) == 2:
+            return np.asarray((cross.sum(axis=0) - flat.T @ flat)[None])
+        sums = sum_by_code(cross, self.problem.parents[level], len(pointers) - 1)
+        return np.asarray(sums - gram_runs(flat, pointers * q))
+
+    @cached_property
+    def _pointers(self) -> list[Integers]:
+        """For the second and further levels the runs of groups of each parent."""
+        problem = self.problem
+        sizes = [len(parent) for parent in problem.parents]
+        return [run_pointers(parent, size) for parent, size in zip(problem.parents, [*sizes[1:], 1], strict=False)]
+
+    @cached_property
+    def _unit_pointers(self) -> Integers:
+        return run_pointers(self.problem.units.parent, len(self.problem.cross))
+
+    @cached_property
+    def _cell_pairs(self) -> tuple[Integers, Integers]:
+        """Row pointers and columns of the sparse matrix (J, cells × pairs) that adds up cells."""
+        cells = self.problem.cells
+        pairs = cells.products.shape[1]
+        pointers = run_pointers(cells.parent, len(self.problem.cross)) * pairs
+        return pointers, np.arange(len(cells) * pairs)
+
+    @cached_property
+    def _pattern_count(self) -> Floats:
+        cells = self.problem.cells
+        return np.bincount(cells.pattern, cells.count, len(cells.patterns)).astype(np.float64)
+
+    def _without_innermost(self, scale: Floats) -> tuple[Floats, float, Shrinkage]:
+        problem = self.problem
+        r = problem.cross.shape[1]
+        cells = problem.cells
+        shrunk = shrinkage(cells.patterns, scale)
+        log_det = float(shrunk.log_det @ self._pattern_count)
+        cross = problem.cross
+        if len(cells):
+            first, second = packing(len(problem.own))
+            pointers, columns = self._cell_pairs
+            data = shrunk.weight[:, first, second][cells.pattern].ravel()
+            adding = scipy.sparse.csr_matrix((data, columns, pointers), shape=(len(cross), len(columns)))
+            cross = cross - unpack(adding @ cells.products.reshape(len(columns), -1), r)
+        for part in self._unit_parts():
+            here = shrinkage(problem.units.products[part][:, :, problem.own], scale)
+            log_det += float(here.log_det.sum())
+            rooted = np.einsum("jab,jbr->jar", here.root, problem.units.products[part][:, :, :r])
+            parents, pointers = self._runs(part)
+            cross = cross.copy() if cross is problem.cross else cross
+            cross[parents] -= gram_runs(rooted.reshape(-1, r), pointers * rooted.shape[1])
+        return cross, log_det, shrunk
+
+    def _unit_parts(self) -> list[slice]:
+        n = len(self.problem.units)
+        return [slice(start, min(start + UNIT_BATCH, n)) for start in range(0, n, UNIT_BATCH)]
+
+    def _runs(self, part: slice) -> tuple[slice, Integers]:
+        """The parents of a batch of units, and where their runs begin in it."""
+        parent = self.problem.units.parent
+        parents = slice(int(parent[part.start]), int(parent[part.stop - 1]) + 1)
+        pointers = self._unit_pointers[parents.start : parents.stop + 1]
+        return parents, np.clip(pointers - part.start, 0, part.stop - part.start)
+
+    def _root(self, cross: Floats, log_det: float) -> Root:
+        problem = self.problem
+        x, y = problem.fixed, problem.outcome
+        information = cross[np.ix_(x, x)]
+        scale = np.sqrt(np.diagonal(information))
+        if not (scale > 0).all():
+            raise np.linalg.LinAlgError("X'V⁻¹X has a diagonal entry that is not positive")
+        factor = scipy.linalg.cholesky(information / np.outer(scale, scale), lower=True)
+        projected = scipy.linalg.solve_triangular(factor, cross[x, y] / scale, lower=True)
+        residual = float(cross[y, y] - projected @ projected)
+        if not residual > 0:
+            raise np.linalg.LinAlgError("the residual sum of squares is not positive")
+        inverse_factor = scipy.linalg.solve_triangular(factor, np.diag(1.0 / scale), lower=True)
+        return Root(
+            information=information,
+            inverse=inverse_factor.T @ inverse_factor,
+            coefficients=inverse_factor.T @ projected,
+            residual=residual,
+            log_det=log_det,
+            log_det_information=2.0 * float(np.log(np.diagonal(factor) * scale).sum()),
+        )
+
+    def _back(self, passed: Elimination, scales: Sequence[Floats]) -> list[Floats]:
+        problem = self.problem
+        adjoint = self._root_adjoint(passed.root, problem.cross.shape[1])[None]
+        gradient: list[Floats] = [np.zeros(0)] * problem.levels
+        for level in range(len(problem.random) - 1, -1, -1):
+            adjoint, gradient[level + 1] = self._back_level(level, passed, adjoint)
+        gradient[0] = self._back_innermost(passed, adjoint, scales[0])
+        return gradient
+
+    def _root_adjoint(self, root: Root, r: int) -> Floats:
+        """(r, r) derivative of the criterion in the entries of M at the root."""
+        x = self.problem.fixed
+        direction = np.zeros(r)
+        direction[x], direction[self.problem.outcome] = -root.coefficients, 1.0
+        adjoint = np.outer(direction, direction) * (self.freedom / root.residual)
+        if self.reml:
+            adjoint[np.ix_(x, x)] += root.inverse
+        return adjoint
+
+    def _back_level(self, level: int, passed: Elimination, adjoint: Floats) -> tuple[Floats, Floats]:
+        """Derivatives in the M of the groups of a level, and in Λ, from those in the M of their parents."""
+        columns = self.problem.random[level]
+        parent, pointers = self.problem.parents[level], self._pointers[level]
+        shrunk = passed.shrunk[level]
+        rows = passed.cross[level][:, columns]
+        own = rows[:, :, columns]
+        through = times_parent(rows, adjoint, parent, pointers)
+        inner = np.einsum("jar,jbr->jab", through, rows)
+        weighted = np.einsum("jab,jbr->jar", shrunk.weight, through)
+        corner = shrunk.weight + shrunk.weight @ inner @ shrunk.weight
+        below = adjoint[parent]
+        for place, at in enumerate(columns):
+            below[:, at, :] -= weighted[:, place]
+            below[:, :, at] -= weighted[:, place]
+        for place, at in enumerate(columns):
+            for other, also in enumerate(columns):
+                below[:, at, also] += corner[:, place, other]
+        return below, scale_gradient(shrunk, own, inner)
+
+    def _back_innermost(self, passed: Elimination, adjoint: Floats, scale: Floats) -> Floats:
+        problem = self.problem
+        cells, own = problem.cells, problem.own
+        r, q = problem.cross.shape[1], len(own)
+        gradient = np.zeros((q, q))
+        if len(cells):
+            first, second = packing(r)
+            doubled = pack(adjoint) * np.where(first == second, 1.0, 2.0)
+            of_cell = np.matmul(cells.products, doubled[cells.parent][:, :, None])[:, :, 0]
+            packed = sum_by_code(of_cell, cells.pattern, len(cells.patterns))
+            a, b = packing(q)
+            inner = unpack(packed * np.where(a == b, 1.0, 0.5), q)
+            gradient += scale_gradient(passed.pattern_shrunk, cells.patterns, inner, self._pattern_count)
+        for part in self._unit_parts():
+            products = problem.units.products[part]
+            rows, gram = products[:, :, :r], products[:, :, own]
+            parents, pointers = self._runs(part)
+            through = times_parent(rows, adjoint[parents], problem.units.parent[part] - parents.start, pointers)
+            inner = np.einsum("jar,jbr->jab", through, rows)
+            gradient += scale_gradient(shrinkage(gram, scale), gram, inner)
+        return gradient
