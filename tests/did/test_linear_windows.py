@@ -93,3 +93,20 @@ def test_without_gaps_the_last_period_before_entry_is_event_time_minus_one() -> 
 def test_a_window_that_makes_no_sense_is_refused(kind: str, min_event: float) -> None:
     with pytest.raises(did.DidError, match="event"):
         did.imputation(staggered(), **COLUMNS).aggregate(kind, min_event=min_event)
+
+
+def test_late_entrants_of_an_event_study_are_never_treated_or_have_event_times() -> None:
+    rows = staggered().query("time < 6")
+    as_never = did.event_study(rows, **COLUMNS, vcov="cr1", reference="last")
+    pd.testing.assert_frame_equal(
+        as_never.table,
+        did.event_study(rows.assign(entry=rows["entry"].replace(6, 0)), **COLUMNS, vcov="cr1", reference="last").table,
+    )
+    result = did.event_study(rows, **COLUMNS, vcov="cr1", reference="last", late_entry="group")
+    event = (rows["time"] - rows["entry"]).where(rows["entry"] > 0)
+    event = event.mask(rows["time"] == rows["entry"].map({4: 3, 5: 3, 6: 5}))
+    values = sorted(event.dropna().unique())
+    beta, covariance = dummies(rows, np.column_stack([(event == value).to_numpy(float) for value in values]))
+    table = result.table.set_index("event_time").loc[values]
+    np.testing.assert_allclose(table["estimate"], beta, atol=1e-10)
+    np.testing.assert_allclose(table["se"], np.sqrt(np.diag(covariance)), rtol=1e-9)

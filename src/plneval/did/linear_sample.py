@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from plneval.did.cells import Cells, as_cells, dropped_table
 from plneval.did.columns import Floats, Integers
+from plneval.did.design import LATE_ENTRY
 from plneval.did.errors import DidError
 from plneval.did.inference import VCOVS
 
@@ -101,7 +102,9 @@ def read(
     )
 
 
-def linear_sample(cells: Cells, *, anticipation: float = 0, rule: str = "all") -> LinearSample:
+def linear_sample(
+    cells: Cells, *, anticipation: float = 0, rule: str = "all", late_entry: str = "never"
+) -> LinearSample:
     """Choose the cells a linear estimator can use.
 
     Parameters
@@ -112,6 +115,8 @@ def linear_sample(cells: Cells, *, anticipation: float = 0, rule: str = "all") -
         ``"all"``: everything. ``"entrants"``: without units treated from the first period on. ``"comparison"``: also
         without periods in which every unit is treated. ``"imputable"``: only units and periods with untreated cells,
         as long as there are such.
+    late_entry
+        Units that enter after the last period: ``"never"`` treated, or ``"group"``: groups of their own.
 
     Raises
     ------
@@ -120,12 +125,15 @@ def linear_sample(cells: Cells, *, anticipation: float = 0, rule: str = "all") -
     """
     if isinstance(anticipation, bool) or not np.isfinite(anticipation) or anticipation < 0:
         raise DidError(f"anticipation is {anticipation!r}; give a number of periods, 0 or more")
+    if late_entry not in LATE_ENTRY:
+        raise DidError(f"late_entry is {late_entry!r}; it can be {' or '.join(map(repr, LATE_ENTRY))}")
+    late = np.inf if late_entry == "never" else cells.entry
     seen_last = float(cells.times[cells.time].max())
-    entry = np.where(cells.entry - anticipation > seen_last, np.inf, cells.entry)
+    entry = np.where(cells.entry - anticipation > seen_last, late, cells.entry)
     keep, dropped = _choose(cells, entry, anticipation, rule)
     kept = cells.take(keep)
     if len(kept.time):
-        entry = np.where(cells.entry - anticipation > cells.times[kept.time].max(), np.inf, cells.entry)
+        entry = np.where(cells.entry - anticipation > cells.times[kept.time].max(), late, cells.entry)
     unit_labels, unit = np.unique(kept.unit, return_inverse=True)
     time_labels, time = np.unique(kept.time, return_inverse=True)
     clusters, cluster = np.unique(cells.cluster[unit_labels], return_inverse=True)

@@ -94,6 +94,7 @@ def event_study(
     wild_weights: str = "rademacher",
     draws: int = 9999,
     seed: int = 1,
+    late_entry: str = "never",
 ) -> LinearEffects:
     """Regress the outcome on indicators of time since entry, unit effects and period effects.
 
@@ -111,6 +112,8 @@ def event_study(
         the reference of some groups only have an effect of the others.
     min_event, max_event
         Event times beyond are pooled with these.
+    late_entry
+        Units that enter after the last period: ``"never"`` treated, or ``"group"``: with event times before entry.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def event_study(
         As :func:`plneval.did.twfe`; a reference that no row has; no event time after entry.
     """
     cells = read(data, outcome, time, unit, entry, covariates, weights, cluster, panel, missing_entry)
-    sample = linear_sample(cells, rule="entrants")
+    sample = linear_sample(cells, rule="entrants", late_entry=late_entry)
     choice = choose_vcov(vcov, sample, level=level, wild_weights=wild_weights, draws=draws, seed=seed)
     event = np.clip(sample.event, min_event, max_event) if (min_event, max_event) != (None, None) else sample.event
     event = np.where(np.isfinite(sample.event), event, -np.inf)
