@@ -21,6 +21,33 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Mean:
+    """An average of M group-times, whose weights may be estimated. H groups.
+
+    Attributes
+    ----------
+    shares
+        (M,) weight of each group-time.
+    surplus
+        (H, M): a unit of mass in group h adds ``surplus[h] @ att`` to the error through the weights; 0 where they are
+        not estimated.
+    surplus_by_time
+        (M, M): the same of mass in group-time m, where the effects have ``masses``; ``None`` otherwise.
+    by_cluster
+        (G,) contributions of the clusters to its error.
+    """
+
+    shares: Floats
+    surplus: Floats
+    by_cluster: Floats
+    surplus_by_time: Floats | None = None
+
+    def value(self, att: Floats) -> float:
+        """The average of these (M,) effects."""
+        return float(np.sum(self.shares * att))
+
+
+@dataclass(frozen=True)
 class Aggregate:
     """Aggregated effects: one row for each event time, group or period, and the overall average.
 
@@ -38,6 +65,8 @@ class Aggregate:
         (Q,) effects.
     by_cluster, overall_by_cluster
         (G, Q) and (G,): what each cluster contributes to the error; variances are sums of squares.
+    means, overall_mean
+        How each row and the overall average are made of the group-times.
     effects
         The group-time effects aggregated (with ``base_period``, ``dropped`` and so on).
     """
@@ -50,6 +79,8 @@ class Aggregate:
     by_cluster: Floats
     overall_by_cluster: Floats
     effects: GroupTimeEffects
+    means: tuple[Mean, ...]
+    overall_mean: Mean
 
     @property
     def key_name(self) -> str:
@@ -149,50 +180,83 @@ def aggregate(
     return _by_group(effects, inside & (event >= 0)) if kind == "group" else _by_period(effects, event >= 0)
 
 
-def _weighted(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
-    """Average of the chosen effects weighted by group size, and each cluster's contribution to it.
+def _weighted(effects: GroupTimeEffects, which: Mask) -> Mean:
+    """Average of the chosen effects weighted by group size.
 
     A group's size is estimated too. With a the mass of a piece and A_g of its group, θ = Σ A_g(k) att_k / Σ A_g(k),
     a piece of group g adds a (Σ over its group's chosen k of att_k − θ) / Σ A_g(k).
     """
     chosen = np.flatnonzero(which)
     if effects.masses is not None:
-        return _weighted_by_mass(effects, chosen, effects.masses[:, chosen])
+        return _weighted_by_mass(effects, chosen, effects.masses[:, chosen].sum(axis=0))
     pieces = effects.pieces
     size = np.bincount(pieces.group, pieces.mass, len(effects.design.groups))
     of_group = np.array([effects.estimated[k].group for k in chosen])
-    share = size[of_group] / size[of_group].sum()
-    average = float(share @ effects.att[chosen])
-    surplus = np.bincount(of_group, effects.att[chosen] - average, len(size)) / size[of_group].sum()
-    by_piece = linear(effects.contributions[:, chosen], share) + pieces.mass * surplus[pieces.group]
-    return average, effects.by_cluster(by_piece)
+    total = size[of_group].sum()
+    shares = np.zeros(len(which))
+    shares[chosen] = size[of_group] / total
+    surplus = np.zeros((len(size), len(which)))
+    np.add.at(surplus, (of_group, chosen), 1 / total)
+    surplus -= np.bincount(of_group, minlength=len(size))[:, None] * shares / total
+    return _mean(effects, shares, surplus)
 
 
-def _weighted_by_mass(effects: GroupTimeEffects, chosen: NDArray[np.intp], mass: Floats) -> tuple[float, Floats]:
-    """The same where the units differ between the times of a group: with m the masses (pieces × chosen).
+def _weighted_by_mass(effects: GroupTimeEffects, chosen: NDArray[np.intp], mass: Floats) -> Mean:
+    """The same where the units differ between the times of a group.
 
-    θ = Σ m_pk att_k / Σ m_pk; a piece adds Σ_k m_pk (att_k − θ) / Σ m.
+    With m_pk the masses, θ = Σ m_pk att_k / Σ m_pk; a piece adds Σ_k m_pk (att_k − θ) / Σ m.
     """
-    share = mass.sum(axis=0) / mass.sum()
-    average = float(share @ effects.att[chosen])
-    by_piece = linear(effects.contributions[:, chosen], share)
-    by_piece = by_piece + linear(mass, (effects.att[chosen] - average) / mass.sum())
-    return average, effects.by_cluster(by_piece)
+    size, total = len(effects.att), mass.sum()
+    shares = np.zeros(size)
+    shares[chosen] = mass / total
+    by_time = np.zeros((size, size))
+    by_time[chosen] = (np.eye(size)[chosen] - shares) / total
+    return _mean(effects, shares, np.zeros((len(effects.design.groups), size)), by_time)
 
 
-def _plain(effects: GroupTimeEffects, which: Mask) -> tuple[float, Floats]:
+def _plain(effects: GroupTimeEffects, which: Mask) -> Mean:
     """Average of the chosen effects, each counting once: no weights are estimated."""
-    chosen = np.flatnonzero(which)
-    return float(effects.att[chosen].mean()), effects.by_cluster(effects.contributions[:, chosen].mean(axis=1))
+    return _mean(effects, which / which.sum(), np.zeros((len(effects.design.groups), len(which))))
 
 
-def _finish(
-    effects: GroupTimeEffects, kind: str, keys: Floats, rows: list[tuple[float, Floats]], overall: tuple[float, Floats]
-) -> Aggregate:
-    estimates = np.array([row[0] for row in rows])
-    by_cluster = np.column_stack([row[1] for row in rows]) if rows else np.zeros((effects.n_clusters, 0))
-    se = float(np.sqrt(np.sum(overall[1] ** 2)))
-    return Aggregate(kind, overall[0], se if se > 0 else np.nan, keys, estimates, by_cluster, overall[1], effects)
+def _mean(effects: GroupTimeEffects, shares: Floats, surplus: Floats, by_time: Floats | None = None) -> Mean:
+    pieces = effects.pieces
+    used = np.flatnonzero(shares)
+    by_piece = linear(effects.contributions[:, used], shares[used])
+    if surplus.any():
+        by_piece = by_piece + pieces.mass * linear(surplus, effects.att)[pieces.group]
+    if by_time is not None and effects.masses is not None:
+        by_piece = by_piece + linear(effects.masses, linear(by_time, effects.att))
+    return Mean(shares, surplus, effects.by_cluster(by_piece), by_time)
+
+
+def _average(means: list[Mean], weights: Floats) -> Mean:
+    """The average of averages with given weights."""
+    pairs = list(zip(weights, means, strict=True))
+    by_time = [weight * mean.surplus_by_time for weight, mean in pairs if mean.surplus_by_time is not None]
+    return Mean(
+        shares=linear(np.column_stack([mean.shares for mean in means]), weights),
+        surplus=np.asarray(sum(weight * mean.surplus for weight, mean in pairs)),
+        by_cluster=linear(np.column_stack([mean.by_cluster for mean in means]), weights),
+        surplus_by_time=np.asarray(sum(by_time)) if len(by_time) == len(means) else None,
+    )
+
+
+def _finish(effects: GroupTimeEffects, kind: str, keys: Floats, rows: list[Mean], overall: Mean) -> Aggregate:
+    by_cluster = np.column_stack([row.by_cluster for row in rows]) if rows else np.zeros((effects.n_clusters, 0))
+    se = float(np.sqrt(np.sum(overall.by_cluster**2)))
+    return Aggregate(
+        kind=kind,
+        estimate=overall.value(effects.att),
+        se=se if se > 0 else np.nan,
+        keys=keys,
+        estimates=np.array([row.value(effects.att) for row in rows]),
+        by_cluster=by_cluster,
+        overall_by_cluster=overall.by_cluster,
+        effects=effects,
+        means=tuple(rows),
+        overall_mean=overall,
+    )
 
 
 def _simple(effects: GroupTimeEffects, which: Mask) -> Aggregate:
@@ -207,9 +271,11 @@ def _dynamic(effects: GroupTimeEffects, event: Floats, inside: Mask, balance: fl
         raise DidError("no event time lies in the window: widen min_event and max_event, or lower balance")
     rows = [_weighted(effects, inside & (event == key)) for key in keys]
     after = [row for row, key in zip(rows, keys, strict=True) if key >= 0]
-    overall = (np.nan, np.full(effects.n_clusters, np.nan))
     if after:
-        overall = (float(np.mean([row[0] for row in after])), np.mean([row[1] for row in after], axis=0))
+        overall = _average(after, np.full(len(after), 1 / len(after)))
+    else:
+        missing = np.full(len(event), np.nan)
+        overall = Mean(missing, np.zeros((len(effects.design.groups), len(event))), np.full(effects.n_clusters, np.nan))
     return _finish(effects, "dynamic", keys, rows, overall)
 
 
@@ -240,18 +306,14 @@ def _by_group(effects: GroupTimeEffects, which: Mask) -> Aggregate:
     size = np.bincount(pieces.group, pieces.mass, len(effects.design.groups))
     position = np.searchsorted(effects.design.groups, keys)
     total = size[position].sum()
-    share = size[position] / total
-    average = float(share @ np.array([row[0] for row in rows]))
-    surplus = np.zeros(len(size))
-    surplus[position] = (np.array([row[0] for row in rows]) - average) / total
-    by_cluster = linear(np.column_stack([row[1] for row in rows]), share)
-    by_cluster = by_cluster + effects.by_cluster(pieces.mass * surplus[pieces.group])
-    return _finish(effects, "group", keys, rows, (average, by_cluster))
+    fixed = _average(rows, size[position] / total)
+    surplus = np.zeros_like(fixed.surplus)
+    surplus[position] = (np.stack([row.shares for row in rows]) - fixed.shares) / total
+    return _finish(effects, "group", keys, rows, _mean(effects, fixed.shares, surplus, fixed.surplus_by_time))
 
 
 def _by_period(effects: GroupTimeEffects, which: Mask) -> Aggregate:
     times = effects.times
     keys = np.unique(times[which])
     rows = [_weighted(effects, which & (times == key)) for key in keys]
-    overall = (float(np.mean([row[0] for row in rows])), np.mean([row[1] for row in rows], axis=0))
-    return _finish(effects, "calendar", keys, rows, overall)
+    return _finish(effects, "calendar", keys, rows, _average(rows, np.full(len(rows), 1 / len(rows))))
