@@ -155,7 +155,12 @@ def test_permuted_rows_scale_and_shift() -> None:
 def test_gaps_are_listed() -> None:
     dropped = did.switchers(did_data.switching_with_gaps(), **NAMES, effects=3).dropped
     text = " | ".join(dropped["kind"] + ": " + dropped["reason"])
-    for words in ("outcome y is missing", "cannot be dated", "first seen after the first period", "no switchers"):
+    for words in (
+        "outcome y is missing",
+        "cannot be dated",
+        "first seen after the first period",
+        "without a unit to be compared",
+    ):
         assert words in text
 
 

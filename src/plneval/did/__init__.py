@@ -14,6 +14,7 @@ from plneval.did.errors import DidError
 from plneval.did.honest import HonestBounds, honest
 from plneval.did.imputation import imputation, two_stage
 from plneval.did.linear_effects import LinearEffects
+from plneval.did.membership import first_entry, leaving
 from plneval.did.pretest import PreTest
 from plneval.did.pretrend_power import PreTrendPower, pretrend_power
 from plneval.did.switcher_effects import SwitcherEffects
@@ -36,8 +37,10 @@ __all__ = [
     "cells",
     "event_study",
     "extended_twfe",
+    "first_entry",
     "honest",
     "imputation",
+    "leaving",
     "pretrend_power",
     "sun_abraham",
     "switchers",

@@ -101,7 +101,7 @@ def event_comparison(paths: TreatmentPaths, lag: int, direction: int, change: Fl
         change=placebo,
         switcher=switcher,
         control=control,
-        stratum=wide(paths.first[:, None], shape),
+        stratum=wide(paths.stratum[:, None], shape),
         cohort=wide(paths.to[:, None], shape),
         dose=gap,
         cumulative=np.nancumsum(gap, axis=1),

@@ -21,7 +21,10 @@ from plneval.did.switcher_contrasts import (
 )
 from plneval.did.treatment_paths import TreatmentPaths
 
-DIRECTIONS = {"both": (JOINERS, LEAVERS), "joiners": (JOINERS,), "leavers": (LEAVERS,)}
+DIRECTIONS = ("both", "joiners", "leavers")
+# Signs of the switches used; "leaving" has another treatment: not being a member any more.
+SIGNS = {"both": (JOINERS, LEAVERS), "joiners": (JOINERS,), "leavers": (LEAVERS,), "leaving": (JOINERS,)}
+NAMES = {"both": "switcher", "joiners": "joiner", "leavers": "leaver", "leaving": "leaver"}
 # Contrasts by direction and effect (negative for placebos).
 Found = dict[tuple[int, int], Contrast]
 # Ratio of the least to the largest eigenvalue (of the correlations) below which a covariance matrix is called singular.
@@ -85,12 +88,17 @@ class SwitcherEffects:
     @property
     def joiners(self) -> SwitcherEffects:
         """The same for joiners (units whose treatment rises) alone."""
-        return assemble(self._fit, "joiners")
+        return self._part("joiners")
 
     @property
     def leavers(self) -> SwitcherEffects:
         """The same for leavers alone; estimates are of the treatment given up, so a benefit lost is positive."""
-        return assemble(self._fit, "leavers")
+        return self._part("leavers")
+
+    def _part(self, direction: str) -> SwitcherEffects:
+        if self.direction not in ("both", direction):
+            raise DidError(f"{direction} apart are in the result of switchers(direction='both')")
+        return assemble(self._fit, direction)
 
     @property
     def vcov(self) -> Floats:
@@ -135,11 +143,11 @@ class Fit:
 
 def assemble(fit: Fit, direction: str) -> SwitcherEffects:
     """Put the directions together, weighted by the mass of their switchers."""
-    signs = DIRECTIONS[direction]
+    signs = SIGNS[direction]
     chosen = {key: one for key, one in fit.found.items() if key[0] in signs}
     numbers = sorted({key[1] for key in chosen})
     after = [number for number in numbers if number > 0]
-    what = {"both": "switcher", "joiners": "joiner", "leavers": "leaver"}[direction]
+    what = NAMES[direction]
     cells = fit.paths.cells
     if not after:
         raise DidError(
@@ -173,7 +181,7 @@ def assemble(fit: Fit, direction: str) -> SwitcherEffects:
     return SwitcherEffects(
         direction=direction,
         switches=fit.switches,
-        table=_table(numbers, parts, np.array(estimates), by_cluster, np.array(doses), chosen, fit.level),
+        table=_table(numbers, parts, np.array(estimates), by_cluster, np.array(doses), chosen, direction, fit.level),
         estimate=float(overall),
         se=se,
         ci_low=float(low[0]),
@@ -184,7 +192,7 @@ def assemble(fit: Fit, direction: str) -> SwitcherEffects:
         n_switchers=int(taking_part.sum()),
         n_clusters=len(codes),
         level=fit.level,
-        dropped=_dropped(fit, signs, taking_part, used, numbers, effects),
+        dropped=_dropped(fit, signs, taking_part, used, numbers, effects, what),
         _fit=fit,
     )
 
@@ -200,6 +208,7 @@ def _table(
     by_cluster: Floats,
     doses: Floats,
     chosen: Found,
+    direction: str,
     level: float,
 ) -> pd.DataFrame:
     low, high, se = intervals(estimates, np.sqrt(np.sum(by_cluster**2, axis=0)), level)
@@ -212,6 +221,10 @@ def _table(
     stayed = [int(np.any([one.controls for one in parts[number]], axis=0).sum()) for number in numbers]
     effect = np.array(numbers)
     safe = np.where(doses > 0, doses, np.nan)
+    if direction == "leaving":
+        who = {"n_leavers": switched, "n_stayers": stayed}
+    else:
+        who = {"n_switchers": switched, "n_joiners": joined, "n_leavers": left, "n_controls": stayed}
     return pd.DataFrame(
         {
             "effect": effect,
@@ -223,10 +236,7 @@ def _table(
             "dose": doses,
             "normalized": estimates / safe,
             "normalized_se": se / safe,
-            "n_switchers": switched,
-            "n_joiners": joined,
-            "n_leavers": left,
-            "n_controls": stayed,
+            **who,
         }
     )
 
@@ -238,6 +248,7 @@ def _dropped(
     used: NDArray[np.bool_],
     numbers: list[int],
     effects: list[Contrast],
+    what: str,
 ) -> pd.DataFrame:
     """The list of what was not used."""
     paths = fit.paths
@@ -252,13 +263,13 @@ def _dropped(
         if len(found):
             entries.append((kind, reason, len(found), list(labels[found[:5]])))
 
-    add("units", "switch, but no outcome before and after, or no unit with the same treatment before to compare", alone)
-    others = ~used & ~alone & ~(np.isin(turn, [JOINERS, LEAVERS]) & ~switched)
-    add("units", "compared with no switcher: none had the same treatment before", others)
+    add("units", f"{what}s without outcomes before and after, or without a unit to be compared with", alone)
+    others = ~used & ~alone & ~(np.isin(turn, [JOINERS, LEAVERS]) & ~switched) & np.isfinite(paths.first)
+    add("units", f"no {what} to be compared with", others)
     for name, asked, sign in (("effects", fit.effects, 1), ("placebos", fit.placebos, -1)):
         missing = [n for n in range(1, (asked or 0) + 1) if sign * n not in numbers]
         if missing:
-            entries.append((name, "no switcher with a control that many periods away", len(missing), missing[:5]))
+            entries.append((name, f"no {what} with a control that many periods away", len(missing), missing[:5]))
     lone = sum(one.lone for one in effects)
     if lone:
         reason = "cohorts of a single unit or cluster: centred together with the units they are compared with"

@@ -20,8 +20,8 @@ from plneval.did.switcher_contrasts import (
     instantaneous_comparison,
 )
 from plneval.did.switcher_controls import Slopes, slopes
-from plneval.did.switcher_effects import DIRECTIONS, Fit, Found, SwitcherEffects, assemble
-from plneval.did.treatment_paths import TreatmentPaths, treatment_paths
+from plneval.did.switcher_effects import DIRECTIONS, SIGNS, Fit, Found, SwitcherEffects, assemble
+from plneval.did.treatment_paths import TreatmentPaths, follow, read_treatment
 
 SWITCHES = ("first", "all")
 
@@ -82,30 +82,37 @@ def switchers(
     Raises
     ------
     DidError
-        As :func:`plneval.did.treatment_paths.treatment_paths`; no switcher with a control; a single switcher or
-        cluster of switchers; an option that does not exist.
+        As :func:`plneval.did.treatment_paths.read_treatment`; no switch at all; no switcher with a control; a single
+        switcher or cluster of switchers; an option that does not exist.
     """
     if direction not in DIRECTIONS:
         raise DidError(f"direction is {direction!r}; it can be {', '.join(map(repr, DIRECTIONS))}")
     if switches not in SWITCHES:
         raise DidError(f"switches is {switches!r}; it can be {' or '.join(map(repr, SWITCHES))}")
-    for name, number, least in (("effects", effects, 1), ("placebos", placebos, 0)):
-        if number is not None and (isinstance(number, bool) or number != int(number) or number < least):
-            raise DidError(f"{name} is {number!r}; give a whole number from {least} on")
+    check_numbers(effects, placebos, level)
     if switches == "all" and (effects or 1) > 1:
         raise DidError("switches='all' gives the effect in the period of the switch only: leave effects out")
-    if not 0 < level < 1:
-        raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
-    paths = treatment_paths(data, outcome, time, unit, treatment, controls, weights, cluster, panel)
+    read = read_treatment(data, outcome, time, unit, treatment, controls, weights, cluster, panel)
+    paths = follow(read, str(treatment))
     first = switches == "first"
-    found = _first_switches(paths, effects, placebos) if first else _all_switches(paths, placebos)
+    found = first_switches(paths, effects, placebos) if first else _all_switches(paths, placebos)
     return assemble(Fit(paths, found, switches, effects, placebos, level), direction)
 
 
-def _first_switches(paths: TreatmentPaths, effects: int | None, placebos: int | None) -> Found:
+def check_numbers(effects: int | None, placebos: int | None, level: float) -> None:
+    """Raise ``DidError`` for a number of effects, a number of placebos or a level that makes no sense."""
+    for name, number, least in (("effects", effects, 1), ("placebos", placebos, 0)):
+        if number is not None and (isinstance(number, bool) or number != int(number) or number < least):
+            raise DidError(f"{name} is {number!r}; give a whole number from {least} on")
+    if not 0 < level < 1:
+        raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
+
+
+def first_switches(paths: TreatmentPaths, effects: int | None, placebos: int | None) -> Found:
+    """Contrasts of first switchers with units of their stratum that have not switched, by direction and effect."""
     n_times = len(paths.times)
     position = np.arange(n_times)
-    stratum = np.broadcast_to(paths.first[:, None], paths.outcome.shape)
+    stratum = np.broadcast_to(paths.stratum[:, None], paths.outcome.shape)
     controls = _slopes(paths, position < paths.switch[:, None], stratum)
     found: Found = {}
     for lag in range(1, min(effects or n_times, n_times - 1) + 1):
@@ -114,7 +121,7 @@ def _first_switches(paths: TreatmentPaths, effects: int | None, placebos: int | 
         if placebos is None or lag <= placebos:
             spans.append((-lag, difference(paths.outcome, 2 * lag, lag), (2 * lag, lag)))
         for number, compared, span in spans:
-            for direction in DIRECTIONS["both"]:
+            for direction in SIGNS["both"]:
                 comparison = event_comparison(paths, lag, direction, change, compared)
                 _add(found, paths, comparison, controls, (direction, number), span)
     return found
@@ -129,7 +136,7 @@ def _all_switches(paths: TreatmentPaths, placebos: int | None) -> Found:
     controls = _slopes(paths, stable.control, stable.stratum)
     found: Found = {}
     for number, compared, span in spans:
-        for direction in DIRECTIONS["both"]:
+        for direction in SIGNS["both"]:
             comparison = instantaneous_comparison(paths, direction, change, compared)
             _add(found, paths, comparison, controls, (direction, number), span)
     return found

@@ -23,6 +23,18 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
+class TreatmentData:
+    """What was read (U units, T periods, K controls), as in :class:`TreatmentPaths`; all outcomes and treatments."""
+
+    cells: Cells
+    times: Floats
+    outcome: Floats
+    weight: Floats
+    controls: Floats
+    treatment: Floats
+
+
+@dataclass(frozen=True)
 class TreatmentPaths:
     """Outcomes, weights and treatments by unit and period. U units, T periods, K controls.
 
@@ -43,6 +55,8 @@ class TreatmentPaths:
     switch
         (U,) position of the first period with another treatment; T for units that never switch, or whose first switch
         falls in a gap.
+    stratum
+        (U,) units are compared within strata: by their first treatment, or finer.
     dropped
         What was not used and why.
     """
@@ -55,6 +69,7 @@ class TreatmentPaths:
     treatment: Floats
     first: Floats
     switch: Integers
+    stratum: Floats
     dropped: pd.DataFrame
 
     @property
@@ -65,7 +80,7 @@ class TreatmentPaths:
         return np.where(self.switch < n_times, value, np.nan)
 
 
-def treatment_paths(
+def read_treatment(
     data: Any,
     outcome: str | None,
     time: str | None,
@@ -75,19 +90,13 @@ def treatment_paths(
     weights: str | None,
     cluster: str | None,
     panel: bool | None,
-) -> TreatmentPaths:
-    """Collapse the data and follow each unit's treatment.
-
-    Gaps are treated as DIDmultiplegtDYN does. The first treatment is that of the first period a unit is seen in. If
-    the period before the first switch is missing, the switch cannot be dated: the unit is no switcher, and compared
-    with only until the gap. A treatment missing after the switch is taken for the one at the switch. A unit that
-    switches above its first treatment and later below it (or the reverse) is used until then.
+) -> TreatmentData:
+    """Collapse the data, and read the treatment also of rows whose outcome is missing.
 
     Raises
     ------
     DidError
-        As :func:`plneval.did.cells.cells`; a treatment that is no number, infinite, or varies within a unit and
-        period; no switch at all.
+        As :func:`plneval.did.cells.cells`; a treatment that is no number, infinite, or varies within a unit and period.
     """
     if treatment is None:
         raise DidError("name the column of the treatment")
@@ -104,7 +113,7 @@ def treatment_paths(
             frame, outcome, time, unit, NO_ENTRY, wanted, weights, cluster, panel=False if panel is None else panel
         )
         in_memory = isinstance(frame, pd.DataFrame)
-        path = (_path if in_memory else _path_in_database)(frame, str(time), str(unit), treatment)
+        path = (path_of_rows if in_memory else path_in_database)(frame, str(time), str(unit), treatment)
     _check_constant(cells, treatment)
     times = cells.times if path is None else np.union1d(cells.times, path["time"].to_numpy(dtype=np.float64))
     shape = (len(cells.units), len(times))
@@ -118,7 +127,7 @@ def treatment_paths(
         values[where] = known["treatment"].to_numpy()
     y, weight, x = np.full(shape, np.nan), np.zeros(shape), np.full((*shape, len(listed)), np.nan)
     y[at], weight[at], x[at] = cells.mean, cells.sw, mean[:, 2:]
-    return _follow(cells, times, y, weight, x, values, treatment)
+    return TreatmentData(cells, times, y, weight, x, values)
 
 
 def _with_no_entry(data: Any, named: Sequence[str | None]) -> Any:
@@ -137,7 +146,7 @@ def _with_no_entry(data: Any, named: Sequence[str | None]) -> Any:
     return read_columns(data, used)[used].assign(**{NO_ENTRY: np.inf})
 
 
-def _path(frame: pd.DataFrame, time: str, unit: str, treatment: str) -> pd.DataFrame:
+def path_of_rows(frame: pd.DataFrame, time: str, unit: str, treatment: str) -> pd.DataFrame:
     """The treatment of each unit and period, from all rows in which it is known, also where the outcome is missing."""
     value = numbers(frame, treatment, "treatment")
     if np.isinf(value).any():
@@ -146,7 +155,9 @@ def _path(frame: pd.DataFrame, time: str, unit: str, treatment: str) -> pd.DataF
     when = numbers(frame, time, "time")
     code, units = codes_of(frame[unit], unit, "unit")
     known = np.isfinite(value) & np.isfinite(when) & (code >= 0)
-    found, first, cell = np.unique(np.column_stack([code, when])[known], axis=0, return_index=True, return_inverse=True)
+    times, period = np.unique(when[known], return_inverse=True)
+    key = code[known].astype(np.intp) * len(times) + period.reshape(-1)
+    found, first, cell = np.unique(key, return_index=True, return_inverse=True)
     cell = cell.reshape(-1)
     level = value[known][first]
     differs = value[known] != level[cell]
@@ -158,10 +169,10 @@ def _path(frame: pd.DataFrame, time: str, unit: str, treatment: str) -> pd.DataF
             f"{treatment}: the treatment varies within a {unit} and {time}, first in "
             f"{name_rows([rows[0], rows[other]])}: it belongs to the unit; name the unit that is treated"
         )
-    return pd.DataFrame({"unit": units[found[:, 0].astype(np.intp)], "time": found[:, 1], "treatment": level})
+    return pd.DataFrame({"unit": units[found // len(times)], "time": times[found % len(times)], "treatment": level})
 
 
-def _path_in_database(table: Any, time: str, unit: str, treatment: str) -> pd.DataFrame:
+def path_in_database(table: Any, time: str, unit: str, treatment: str) -> pd.DataFrame:
     """The same from an Ibis table; a treatment that varies is found by the two values."""
     known = table.filter(table[treatment].notnull(), table[time].notnull(), table[unit].notnull())
     pairs = known.group_by([unit, time]).aggregate(low=known[treatment].min(), high=known[treatment].max())
@@ -198,10 +209,26 @@ def _snapped(values: Floats) -> Floats:
     return np.asarray(representative[level], dtype=np.float64)
 
 
-def _follow(
-    cells: Cells, times: Floats, y: Floats, weight: Floats, x: Floats, values: Floats, treatment: str
+def follow(
+    data: TreatmentData, treatment: str, stratum: Floats | None = None, first_seen: bool = True
 ) -> TreatmentPaths:
-    """Find each unit's first treatment and first switch, and take out what cannot be used."""
+    """Find each unit's first treatment and first switch, and take out what cannot be used.
+
+    Gaps are treated as DIDmultiplegtDYN does. The first treatment is that of the first period a unit is seen in. If
+    the period before the first switch is missing, the switch cannot be dated: the unit is no switcher, and compared
+    with only until the gap. A treatment missing after the switch is taken for the one at the switch. A unit that
+    switches above its first treatment and later below it (or the reverse) is used until then.
+
+    Units are compared within ``stratum`` (U,), by default their first treatment. ``first_seen`` says whether units
+    first seen after the first period are listed.
+
+    Raises
+    ------
+    DidError
+        No switch at all.
+    """
+    cells, values = data.cells, data.treatment
+    y, weight = data.outcome, data.weight
     n_units, n_times = values.shape
     known = ~np.isnan(values)
     start = np.argmax(known, axis=1)
@@ -234,7 +261,7 @@ def _follow(
         cells,
         "assumptions",
         "first seen after the first period: taken to have had that treatment before",
-        start > 0,
+        (start > 0) & first_seen,
     )
     usable &= ~(unknown[:, None] & (position > last[:, None]))
     switch = np.where(unknown, n_times, switch)
@@ -243,7 +270,18 @@ def _follow(
     values = np.where(after, at_switch[:, None], values)
     y, weight = np.where(usable, y, np.nan), np.where(usable & ~np.isnan(y), weight, 0.0)
     table = pd.concat([cells.dropped, dropped_table(entries)], ignore_index=True) if entries else cells.dropped
-    return TreatmentPaths(cells, times, y, weight, x, values, first, switch, table)
+    return TreatmentPaths(
+        cells=cells,
+        times=data.times,
+        outcome=y,
+        weight=weight,
+        controls=data.controls,
+        treatment=values,
+        first=first,
+        switch=switch,
+        stratum=first if stratum is None else stratum,
+        dropped=table,
+    )
 
 
 def _list(
