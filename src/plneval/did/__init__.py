@@ -17,6 +17,7 @@ from plneval.did.linear_effects import LinearEffects
 from plneval.did.membership import first_entry, leaving
 from plneval.did.pretest import PreTest
 from plneval.did.pretrend_power import PreTrendPower, pretrend_power
+from plneval.did.randomization import RandomizationTest, randomization_test
 from plneval.did.switcher_effects import SwitcherEffects
 from plneval.did.switchers import switchers
 from plneval.did.twfe import event_study, twfe
@@ -31,6 +32,7 @@ __all__ = [
     "LinearEffects",
     "PreTest",
     "PreTrendPower",
+    "RandomizationTest",
     "SwitcherEffects",
     "att_gt",
     "bacon",
@@ -42,6 +44,7 @@ __all__ = [
     "imputation",
     "leaving",
     "pretrend_power",
+    "randomization_test",
     "sun_abraham",
     "switchers",
     "twfe",
