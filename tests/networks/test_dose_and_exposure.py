@@ -123,13 +123,16 @@ def test_share_of_teaching_by_participants_takes_missing_and_too_large_shares_by
     assert (found["shares_over_one"], found["shares_below_one"]) == (1, 1)
 
 
-def test_participation_ever_stays_after_leaving_and_current_does_not() -> None:
+def test_participation_since_joining_stays_after_leaving_and_current_does_not() -> None:
     tables = four_schools(
         pupils=on_roll("p", "A", 2014, 2015, 2016),
         teaching=[lesson("p", year, "a1", 1) for year in (2014, 2015, 2016)],
     )
     assert taught_share(tables)["share_direct"].tolist() == [1, 1, 1]
     assert taught_share(tables, "current")["share_direct"].tolist() == [1, 0, 1]
+    of_b = four_schools(pupils=on_roll("p", "B", 2015, 2016), teaching=[lesson("p", y, "b1", 1) for y in (2015, 2016)])
+    assert taught_share(of_b)["share_direct"].tolist() == [0, 1]
+    assert taught_share(of_b, "any_time")["share_direct"].tolist() == [1, 1]
     assert pupil_years(tables)["years_direct"].tolist() == [1, 2, 3]
     current = pupil_years(tables, "current")
     assert current["exposure"].tolist() == ["direct", "none", "direct"]

@@ -11,9 +11,10 @@ from plneval.networks.registry import school_network_years, teacher_network_year
 from plneval.networks.study_tables import StudyTables
 from plneval.prepare.exposure import participants, pupil_exposure
 
-Participation = Literal["ever", "current"]
-"""``ever``: a participant from the first year of participation on, also after leaving (intention to treat, as in the
-panel); ``current``: in the years of a membership only."""
+Participation = Literal["since_joining", "current", "any_time"]
+"""Which teachers count as participants in a year. ``since_joining``: from the first year of participation on, also
+after leaving (intention to treat, as in the panel); ``current``: in the years of a membership only; ``any_time``:
+whoever takes part by the end of the study, also in the years before."""
 
 INTENSITY = {
     "school": "Int64",
@@ -82,7 +83,7 @@ def lessons(tables: StudyTables) -> pd.DataFrame:
     return rows
 
 
-def taught_share(tables: StudyTables, participation: Participation = "ever") -> pd.DataFrame:
+def taught_share(tables: StudyTables, participation: Participation = "since_joining") -> pd.DataFrame:
     """Share of each pupil's teaching in a subject and year that participants gave.
 
     Returns
@@ -116,15 +117,18 @@ def taught_share(tables: StudyTables, participation: Participation = "ever") -> 
 def _by_participant(tables: StudyTables, rows: pd.DataFrame, participation: Participation) -> pd.Series:
     """Whether each lesson's teacher was a participant in its year."""
     named = tables.teacher_spells.rename(columns={"teacher": "teacher_id"})
-    if participation == "ever":
+    if participation != "current":
         since = participants(named).set_index("teacher_id")["participates_from"]
-        return (rows["teacher"].map(since) <= rows["year"]).fillna(False).astype(bool)
+        latest = rows["year"] if participation == "since_joining" else tables.calendar.last_year
+        return (rows["teacher"].map(since) <= latest).fillna(False).astype(bool)
     inside = teacher_network_years(tables)[["teacher", "year"]].drop_duplicates()
     member = pd.MultiIndex.from_frame(inside)
     return pd.Series(pd.MultiIndex.from_frame(rows[["teacher", "year"]]).isin(member), index=rows.index)
 
 
-def pupil_years(tables: StudyTables, participation: Participation = "ever") -> pd.DataFrame:
+def pupil_years(
+    tables: StudyTables, participation: Literal["since_joining", "current"] = "since_joining"
+) -> pd.DataFrame:
     """Exposure of every registered pupil in every year and outcome, and the years of it so far.
 
     The years are the pupil's own: they go with the pupil from school to school and from phase to phase, and they count
@@ -133,8 +137,8 @@ def pupil_years(tables: StudyTables, participation: Participation = "ever") -> p
     Returns
     -------
     pandas.DataFrame
-        pupil, year, school (attended that year), outcome, exposure ('direct', 'indirect', 'none', 'unknown'; with
-        ``ever`` as in the panel), share_direct (missing where exposure is 'none' or 'unknown'), years_direct,
+        pupil, year, school (attended that year), outcome, exposure ('direct', 'indirect', 'none', 'unknown'; as in the
+        panel with ``since_joining``), share_direct (missing where exposure is 'none' or 'unknown'), years_direct,
         years_indirect, years_unknown (this year included), years_exposed (their sum); sorted by outcome, pupil, year.
     """
     roll = tables.pupils[["pupil", "year", "school"]].sort_values(["pupil", "year"], ignore_index=True)
