@@ -15,6 +15,7 @@ from plneval.did.products import crossproduct, linear
 
 if TYPE_CHECKING:
     from plneval.did.att_gt import GroupTimeEffects
+    from plneval.did.intervals import Inference, Intervals
 
 KINDS = ("simple", "dynamic", "group", "calendar")
 Mask = NDArray[np.bool_]
@@ -112,13 +113,33 @@ class Aggregate:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each event time, group or period: key, estimate, se, ci_low, ci_high (pointwise, normal)."""
-        from plneval.did.att_gt import intervals
+        """One row for each event time, group or period: key, estimate, se, ci_low, ci_high.
 
-        estimates = self.estimates if self.kind != "simple" else np.array([self.estimate])
-        low, high, se = intervals(estimates, np.sqrt(np.diag(self.vcov)), self.effects.level)
-        columns = {self.key_name: self._labels(), "estimate": estimates, "se": se, "ci_low": low, "ci_high": high}
-        return pd.DataFrame(columns)
+        ``se`` is from influence functions (as R's did); intervals are pointwise, by the method of :attr:`inference`.
+        """
+        variance = np.diag(self.vcov)
+        table = self.intervals().table
+        table["se"] = np.where(variance > 0, np.sqrt(variance), np.nan)
+        return table[[self.key_name, "estimate", "se", "ci_low", "ci_high"]]
+
+    @property
+    def inference(self) -> Inference:
+        """How the intervals are made (by rule, if not asked for), and why."""
+        return self.effects.inference
+
+    def intervals(self, method: str | None = None) -> Intervals:
+        """Standard errors, df, intervals and p, of the rows and overall, with the covariance of the rows.
+
+        ``"influence"`` (as R's did), ``"small_sample"`` (for few clusters), or by rule.
+        """
+        from plneval.did.intervals import make_intervals
+
+        rows = list(self.means) if self.kind != "simple" else [self.overall_mean]
+        return make_intervals(self.effects, {self.key_name: self._labels()}, rows, self.overall_mean, method)
+
+    def small_sample(self) -> Intervals:
+        """The same by the method for few clusters: :func:`plneval.did.few_clusters.adjusted_errors`."""
+        return self.intervals("small_sample")
 
     def bands(self, draws: int = 999, seed: int = 1, level: float | None = None) -> pd.DataFrame:
         """Uniform confidence band over the rows of ``table``; see :func:`plneval.did.bands.uniform_band`."""

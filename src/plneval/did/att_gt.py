@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from plneval.did.collapse import Rows, collapse_rows
 from plneval.did.columns import Floats, available_columns, column_names
 from plneval.did.design import Design, GroupTime, check_options, make_design
 from plneval.did.errors import DidError
+from plneval.did.intervals import check_method
 from plneval.did.products import crossproduct
 from plneval.did.regression import CannotEstimate
 from plneval.did.samples import BalancedPanel, CrossSections, Pieces, make_pieces
@@ -21,6 +23,8 @@ from plneval.did.two_by_two import CROSS_SECTION, PANEL, Sample, cross_section_m
 
 if TYPE_CHECKING:
     from plneval.did.aggregate import Aggregate
+    from plneval.did.few_clusters import AdjustedErrors
+    from plneval.did.intervals import Inference, Intervals
     from plneval.did.pretest import PreTest
 
 
@@ -50,6 +54,8 @@ class GroupTimeEffects:
     masses
         (P, M) with ``allow_unbalanced="pairwise"``: what the treated units of each piece weigh in each group-time, its
         weight in averages; ``None`` where that is the size of the group throughout.
+    asked_inference
+        The method of inference asked for; ``None`` for the rule.
     """
 
     design: Design
@@ -63,6 +69,8 @@ class GroupTimeEffects:
     level: float
     dropped: pd.DataFrame
     masses: Floats | None = None
+    asked_inference: str | None = None
+    _source: BalancedPanel | CrossSections | None = field(default=None, repr=False, compare=False)
 
     @property
     def base_period(self) -> str:
@@ -117,10 +125,11 @@ class GroupTimeEffects:
     def table(self) -> pd.DataFrame:
         """One row for each group and time: group, time, event_time, att, se, ci_low, ci_high, n_treated, n_comparison.
 
-        The counts are of units. Reference rows of a universal base have effect 0 and no standard error. Intervals are
-        pointwise, from the normal distribution.
+        The counts are of units. Reference rows of a universal base have effect 0 and no standard error. ``se`` is
+        from influence functions (as R's did); intervals are pointwise, by the method of :attr:`inference`.
         """
-        low, high, se = intervals(self.att, np.sqrt(np.diag(self.vcov)), self.level)
+        _, _, se = intervals(self.att, np.sqrt(np.diag(self.vcov)), self.level)
+        ends = self.intervals().table
         counts = np.array([_units(self.design, cell) for cell in self.estimated])
         return pd.DataFrame(
             {
@@ -129,12 +138,50 @@ class GroupTimeEffects:
                 "event_time": _tidy(self.times - self.groups),
                 "att": self.att,
                 "se": se,
-                "ci_low": low,
-                "ci_high": high,
+                "ci_low": ends["ci_low"].to_numpy(),
+                "ci_high": ends["ci_high"].to_numpy(),
                 "n_treated": counts[:, 0],
                 "n_comparison": counts[:, 1],
             }
         )
+
+    @property
+    def inference(self) -> Inference:
+        """How the intervals of tables are made (by rule, if not asked for), and why."""
+        from plneval.did.intervals import choose_inference
+
+        return choose_inference(self)
+
+    def intervals(self, method: str | None = None) -> Intervals:
+        """Standard errors, df, intervals and p of the group-times: ``"influence"``, ``"small_sample"``, or by rule."""
+        from plneval.did.intervals import make_intervals
+
+        keys = {"group": _tidy(self.groups), "time": _tidy(self.times), "event_time": _tidy(self.times - self.groups)}
+        return make_intervals(self, keys, None, None, method)
+
+    def small_sample(self) -> Intervals:
+        """The same by the method for few clusters: :func:`plneval.did.few_clusters.adjusted_errors`."""
+        return self.intervals("small_sample")
+
+    @property
+    def n_covariates(self) -> int:
+        """Covariates adjusted for."""
+        return len(self.design.cells.covariates)
+
+    @cached_property
+    def adjusted(self) -> AdjustedErrors:
+        """Errors adjusted for few clusters."""
+        from plneval.did.few_clusters import adjusted_errors
+
+        return adjusted_errors(self)
+
+    def again(self, cell: GroupTime) -> tuple[Sample, Floats, str]:
+        """Sample, contributions by record, and estimator (``"means"`` without covariates) of one group and time."""
+        if self._source is None:
+            raise DidError("these effects were not made by att_gt(), so that small-sample errors are not available")
+        sample = self._source.take(cell)
+        _, contribution = _estimator(self.design.changes, self.method, bool(self.n_covariates))(sample)
+        return sample, contribution, self.method if self.n_covariates else "means"
 
     def aggregate(
         self,
@@ -174,6 +221,7 @@ def att_gt(
     weights_from: str | float | None = None,
     level: float = 0.95,
     late_entry: str = "never",
+    inference: str | None = None,
 ) -> GroupTimeEffects:
     """Estimate the average effect of entry on each group (units that enter together) at each time.
 
@@ -210,6 +258,9 @@ def att_gt(
     late_entry
         Units that enter after the last period: ``"never"`` treated (as R's did has them), or ``"group"``: groups of
         their own, whose effects before entry are estimated and which compare as ``comparison`` says.
+    inference
+        Of the intervals in tables: ``"influence"`` (as R's did), ``"small_sample"`` (for few clusters), or by rule:
+        small-sample where either arm has fewer than 40 clusters. ``se`` in tables is from influence functions always.
 
     Returns
     -------
@@ -232,6 +283,7 @@ def att_gt(
     """
     check_options(comparison, method, base_period, anticipation, allow_unbalanced, late_entry)
     check_missing_entry(missing_entry)
+    check_method(inference)
     if not 0 < level < 1:
         raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
     rows: Rows | None = None
@@ -257,7 +309,7 @@ def att_gt(
         late_entry=late_entry,
     )
     source = _weights_from(weights_from, cells, design)
-    return _estimate(cells, rows, design, method, source, level)
+    return _estimate(cells, rows, design, method, source, level, inference)
 
 
 def _in_memory(data: Any) -> bool:
@@ -281,7 +333,13 @@ def _weights_from(weights_from: str | float | None, cells: Cells, design: Design
 
 
 def _estimate(
-    cells: Cells, rows: Rows | None, design: Design, method: str, weights_from: str | float | None, level: float
+    cells: Cells,
+    rows: Rows | None,
+    design: Design,
+    method: str,
+    weights_from: str | float | None,
+    level: float,
+    inference: str | None,
 ) -> GroupTimeEffects:
     pieces = make_pieces(design)
     sample: BalancedPanel | CrossSections
@@ -323,15 +381,21 @@ def _estimate(
         level=level,
         dropped=pd.concat([design.dropped, dropped_table(entries)], ignore_index=True) if entries else design.dropped,
         masses=np.column_stack(masses) if design.pairwise else None,
+        asked_inference=inference,
+        _source=sample,
     )
 
 
 def _one(sample: Sample, balanced: bool, method: str, with_covariates: bool, n_pieces: int) -> tuple[float, Floats]:
     """One group and time: the effect and the contributions by piece."""
     _check_arms(sample, balanced)
-    estimators, means = (PANEL, panel_means) if balanced else (CROSS_SECTION, cross_section_means)
-    effect, contribution = (estimators[method] if with_covariates else means)(sample)
+    effect, contribution = _estimator(balanced, method, with_covariates)(sample)
     return effect, np.bincount(sample.piece, contribution, n_pieces).astype(np.float64)
+
+
+def _estimator(balanced: bool, method: str, with_covariates: bool) -> Callable[[Sample], tuple[float, Floats]]:
+    estimators, means = (PANEL, panel_means) if balanced else (CROSS_SECTION, cross_section_means)
+    return estimators[method] if with_covariates else means
 
 
 def _check_arms(sample: Sample, balanced: bool) -> None:
