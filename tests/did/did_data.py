@@ -119,3 +119,26 @@ def switching_pupils() -> pd.DataFrame:
     count = 1 + (_uniform(40, len(full)) * 4).astype(int)
     rows = full.loc[full.index.repeat(count)].reset_index(drop=True)
     return rows.assign(y=rows["y"] + _normal(41, len(rows)), w=0.5 + _uniform(42, len(rows)))
+
+
+def panel_with_parts() -> pd.DataFrame:
+    """The panel, its units of one of two kinds (``part``) with trends and effects of their own; periods from 1 on."""
+    position = {year: 1 + k for k, year in enumerate(TIMES)}
+    full = panel(240)
+    part = (full["unit"] * 7 % 5 < 2 - (full["entry"] == 2017)).astype(int)
+    effect = np.where((full["entry"] > 0) & (full["year"] >= full["entry"]), 0.3, 0.0)
+    return full.assign(
+        part=part,
+        y=full["y"] + 0.2 * part * (full["year"] - 2010) + part * effect,
+        year=full["year"].map(position),
+        entry=full["entry"].map({0: 0, **position}),
+    )
+
+
+def pupils_with_parts(schools: int = 40) -> pd.DataFrame:
+    """Cross-sections of pupils of two kinds in every school."""
+    full = pupils(schools)
+    part = (_uniform(29, len(full)) < 0.25 + 0.4 * _uniform(30, schools)[full["school"]]).astype(int)
+    effect = np.where((full["entry"] > 0) & (full["year"] >= full["entry"]), 0.4, 0.0)
+    y = full["y"] - 0.5 * part + 0.1 * part * (full["year"] - 2010) + part * effect
+    return full.assign(part=part, y=y, network=full["school"] // 2)

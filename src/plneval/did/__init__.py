@@ -20,6 +20,7 @@ from plneval.did.pretrend_power import PreTrendPower, pretrend_power
 from plneval.did.randomization import RandomizationTest, randomization_test
 from plneval.did.switcher_effects import SwitcherEffects
 from plneval.did.switchers import switchers
+from plneval.did.triple_difference import TripleDifferences, triple_difference
 from plneval.did.twfe import event_study, twfe
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PreTrendPower",
     "RandomizationTest",
     "SwitcherEffects",
+    "TripleDifferences",
     "att_gt",
     "bacon",
     "cells",
@@ -47,6 +49,7 @@ __all__ = [
     "randomization_test",
     "sun_abraham",
     "switchers",
+    "triple_difference",
     "twfe",
     "two_stage",
 ]
