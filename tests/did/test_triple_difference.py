@@ -190,3 +190,7 @@ def test_with_few_clusters_intervals_are_those_of_welchs_t_test_of_the_gaps() ->
     assert found.att[0] == pytest.approx(gaps[:4].mean() - gaps[4:].mean())
     assert np.sqrt(np.sum(errors.rows[:, 0] ** 2)) == pytest.approx(abs(found.att[0] / welch.statistic))
     assert errors.df.tolist() == [3.0, 5.0]
+    assert found.inference.method == "small_sample"
+    assert found.intervals().table["se"][0] == pytest.approx(abs(found.att[0] / welch.statistic))
+    wide, narrow = found.table, did.triple_difference(data, **PANEL, subgroup="part", inference="influence").table
+    assert wide["ci_high"][0] > narrow["ci_high"][0]

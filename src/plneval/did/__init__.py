@@ -10,6 +10,7 @@ from plneval.did.att_gt import GroupTimeEffects, att_gt
 from plneval.did.bacon import BaconDecomposition, bacon
 from plneval.did.cells import Cells, cells
 from plneval.did.cohort_regression import extended_twfe, sun_abraham
+from plneval.did.composition import Composition, composition
 from plneval.did.errors import DidError
 from plneval.did.honest import HonestBounds, honest
 from plneval.did.imputation import imputation, two_stage
@@ -27,6 +28,7 @@ __all__ = [
     "Aggregate",
     "BaconDecomposition",
     "Cells",
+    "Composition",
     "DidError",
     "GroupTimeEffects",
     "HonestBounds",
@@ -39,6 +41,7 @@ __all__ = [
     "att_gt",
     "bacon",
     "cells",
+    "composition",
     "event_study",
     "extended_twfe",
     "first_entry",

@@ -16,6 +16,7 @@ from plneval.did.collapse import Rows, collapse_rows
 from plneval.did.columns import Floats, Integers, available_columns, column_names
 from plneval.did.design import Design, GroupTime, check_options, make_design
 from plneval.did.errors import DidError
+from plneval.did.intervals import check_method
 from plneval.did.products import crossproduct, linear
 from plneval.did.regression import CannotEstimate
 from plneval.did.samples import BalancedPanel, CrossSections, Pieces, make_pieces
@@ -89,6 +90,7 @@ def triple_difference(
     anticipation: float = 0,
     base_period: str = "varying",
     missing_entry: str = "error",
+    inference: str | None = None,
     level: float = 0.95,
 ) -> TripleDifferences:
     """Estimate how much larger the effect of entry is in one of two subgroups than in the other.
@@ -102,7 +104,7 @@ def triple_difference(
     Parameters
     ----------
     data, outcome, time, unit, entry, covariates, comparison, method, weights, cluster, anticipation, base_period,
-    missing_entry, level
+    missing_entry, inference, level
         As in :func:`plneval.did.att_gt`. Both subgroups of a unit enter together. Cells need ``subgroup``.
     subgroup
         Column with two values.
@@ -135,6 +137,7 @@ def triple_difference(
         raise DidError(f"allow_unbalanced is {allow_unbalanced!r}; it can be False or True")
     check_options(comparison, method, base_period, anticipation)
     check_missing_entry(missing_entry)
+    check_method(inference)
     if not 0 < level < 1:
         raise DidError(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
     if subgroup is None:
@@ -164,7 +167,8 @@ def triple_difference(
         allow_unbalanced=allow_unbalanced,
     )
     design = _by_subgroup(by_entry, other)
-    return _estimate(pairs, rows, design, method, level, (cells.subgroups[code], cells.subgroups[1 - code]))
+    found = _estimate(pairs, rows, design, method, level, (cells.subgroups[code], cells.subgroups[1 - code]))
+    return replace(found, asked_inference=inference)
 
 
 def _focal_code(cells: Cells, subgroup: str, focal: Any) -> int:
