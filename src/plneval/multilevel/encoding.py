@@ -285,6 +285,6 @@ def check_memory(columns: int, groups: int, widest: str = "", widths: Mapping[st
         in_groups = f" in each of {groups:,} groups" if groups > 1 else ""
         raise MultilevelError(
             f"the model has {columns:,} columns{from_term}: their cross-products{in_groups} need "
-            f"{wanted / 2**30:,.0f} GB, and this machine has {memory / 2**30:,.0f} GB; make a category of many levels a "
-            "random effect, such as (1 | g)"
+            f"{wanted / 2**30:,.0f} GB, and this machine has {memory / 2**30:,.0f} GB; make a category of many "
+            "levels a random effect, such as (1 | g)"
         )
