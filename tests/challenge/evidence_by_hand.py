@@ -41,7 +41,7 @@ def cohort(**changes: Any) -> Cohort:
 def spec(**changes: Any) -> GroupTime:
     return GroupTime(
         **{
-            "kind": "callaway_santanna",
+            "kind": "did.att_gt",
             "label": "Mathematics",
             "outcome": "maths",
             "role": "confirmatory",
@@ -57,7 +57,7 @@ def record(estimand: str, **changes: Any) -> dict[str, Any]:
         "cohort": "hill",
         "model": "cs_maths",
         "label": "Mathematics",
-        "estimator": "callaway_santanna",
+        "estimator": "did.att_gt",
         "estimand": estimand,
         "role": "confirmatory",
         "headline": False,

@@ -36,7 +36,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_table(tmp_path / "records" / "cs_maths.records.parquet", records())
     other = records(record("att_overall", model="twfe", estimate=0.1)).query("model == 'twfe'")
     write_table(tmp_path / "records" / "twfe.records.parquet", other)
-    monkeypatch.setattr(stage, "recompute", lambda *_: recomputed())
+    monkeypatch.setattr(stage, "recompute_all", lambda *_: recomputed())
     monkeypatch.setattr(stage, "recovery", lambda *_: recovered())
     return tmp_path
 

@@ -27,7 +27,7 @@ TRUTH = {
 def record(**values: Any) -> dict[str, Any]:
     plain = {
         "model": "cs",
-        "estimator": "callaway_santanna",
+        "estimator": "did.att_gt",
         "estimand": "att_third_year_on",
         "outcome": "maths",
         "subgroup": "all",
@@ -72,7 +72,7 @@ def test_event_times_are_compared_for_group_time_effects_only(tmp_path: Path) ->
         tmp_path,
         record(estimand="att_event_time", event_time=2),
         record(estimand="att_event_time", event_time=-2),
-        record(estimand="att_event_time", event_time=2, estimator="twfe_event_study", model="twfe"),
+        record(estimand="att_event_time", event_time=2, estimator="did.event_study", model="twfe"),
         record(estimand="att_group_time", event_time=2),
     )
     assert table[["event_time", "truth"]].to_numpy().tolist() == [[2, 0.10]]

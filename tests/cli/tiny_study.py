@@ -52,13 +52,13 @@ DECLARED: dict[str, Any] = {
 }
 MODELS: dict[str, Any] = {
     "cs": {
-        "kind": "callaway_santanna",
+        "kind": "did.att_gt",
         "label": "Group-time effects",
         "outcome": "maths",
         "role": "confirmatory",
         "headline": True,
     },
-    "twfe": {"kind": "twfe_event_study", "label": "Event study", "outcome": "maths", "role": "exploratory"},
+    "twfe": {"kind": "did.event_study", "label": "Event study", "outcome": "maths", "role": "exploratory"},
 }
 
 

@@ -16,7 +16,7 @@ from plneval.errors import UserError
 MODELS = """\
 models:
   m:
-    kind: callaway_santanna
+    kind: did.att_gt
     label: A model
     outcome: maths
 """
@@ -41,7 +41,7 @@ def test_a_wrong_value_names_what_was_found_and_the_nearest(tmp_path: Path) -> N
 
 
 def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
-    path = models(tmp_path, MODELS.replace("callaway_santanna", "calaway_santanna"))
+    path = models(tmp_path, MODELS.replace("did.att_gt", "calaway_santanna"))
     with pytest.raises(UserError, match=r"models\.yaml:\d+: models\.m.*calaway_santanna"):
         load(path, Models)
 

@@ -54,8 +54,8 @@ def panel(folder: Path, sds: dict[str, float] | None = None) -> Path:
     return write_panel(folder, school_panel(means), pupil_panel(rows), sds)
 
 
-GROUP_TIME = GroupTime(kind="callaway_santanna", label="l", outcome="maths", headline=True)
-EVENT_STUDY = EventStudy(kind="twfe_event_study", label="l", outcome="maths")
+GROUP_TIME = GroupTime(kind="did.att_gt", label="l", outcome="maths", headline=True)
+EVENT_STUDY = EventStudy(kind="did.event_study", label="l", outcome="maths")
 
 
 def test_records_have_the_columns_of_the_contract_in_order(tmp_path: Path) -> None:

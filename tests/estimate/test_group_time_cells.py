@@ -16,7 +16,7 @@ from plneval.errors import UserError
 
 def spec(**settings: object) -> GroupTime:
     return GroupTime.model_validate(
-        {"kind": "callaway_santanna", "label": "l", "outcome": "maths", "headline": True, **settings}
+        {"kind": "did.att_gt", "label": "l", "outcome": "maths", "headline": True, **settings}
     )
 
 
@@ -182,8 +182,17 @@ def test_not_yet_members_are_compared_until_the_year_before_they_join(tmp_path: 
     assert cells["g2014:t2012"] == pytest.approx(before.iloc[3:6].mean() - before.iloc[6:].mean(), abs=1e-12)
 
 
-def test_a_single_treated_school_gives_an_estimate_without_a_standard_error(tmp_path: Path) -> None:
+def test_a_single_treated_school_gives_no_estimate_and_the_remedy(tmp_path: Path) -> None:
     table = random_rows(7, [2012] + [None] * 8, [2010, 2011, 2012, 2013, 2014])
+    records, diagnostics = fitted(cohort(), spec(), write_panel(tmp_path, school_panel(table)))
+    assert records.empty
+    assert diagnostics["not_estimated"][0].startswith("a single treated school: ")
+    assert "randomization_test()" in diagnostics["not_estimated"][0]
+
+
+def test_a_single_treated_network_gives_an_estimate_without_a_standard_error(tmp_path: Path) -> None:
+    table = random_rows(7, [2012] * 3 + [None] * 8, [2010, 2011, 2012, 2013, 2014])
+    table["cluster"] = table["school"].where(table["entry_year"].isna(), 100)
     records, diagnostics = fitted(cohort(), spec(), write_panel(tmp_path, school_panel(table)))
     headline = records.loc[("att_third_year_on", "")]
     assert np.isfinite(headline["estimate"])
@@ -238,8 +247,8 @@ def test_schools_without_a_covariate_are_listed_and_the_covariate_still_used(tmp
     table.loc[table["school"].isin([2, 9]), "deprivation"] = np.nan
     model = spec(covariates=["deprivation"], method="or")
     records, diagnostics = fitted(cohort(), model, write_panel(tmp_path, school_panel(table)))
-    reasons = [(row["arm"], row["count"]) for row in diagnostics["exclusions"] if "covariate" in row["reason"]]
-    assert sorted(reasons) == [("comparison", 1), ("treated", 1)]
+    listed = [(row["unit"], row["count"]) for row in diagnostics["exclusions"] if "covariate" in row["reason"]]
+    assert listed == [("school-years", 4)]
     # Outcome regression by hand on the twelve complete schools.
     wide = table.pivot(index="school", columns="year", values="z")
     change = wide[2012] - wide[2011]
@@ -257,7 +266,7 @@ def test_a_covariate_without_variation_makes_the_cell_not_estimable_rather_than_
     records, diagnostics = fitted(cohort(), model, write_panel(tmp_path, school_panel(table)))
     assert records.empty
     assert diagnostics["not_estimated"]
-    assert diagnostics["exclusions"][0]["reason"].startswith("not estimable: ")
+    assert "collinear" in diagnostics["not_estimated"][0]
 
 
 def test_follow_up_shorter_than_the_third_year_gives_no_headline_and_says_so(tmp_path: Path) -> None:

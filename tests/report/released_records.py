@@ -14,7 +14,7 @@ def _record(**values: Any) -> dict[str, Any]:
         "cohort": "demo",
         "model": "cs_maths",
         "label": "Mathematics, group-time effects against schools that never join",
-        "estimator": "callaway_santanna",
+        "estimator": "did.att_gt",
         "estimand": "att_event_time",
         "role": "confirmatory",
         "headline": False,
@@ -119,7 +119,7 @@ def benefit_records() -> pd.DataFrame:
         (
             "cs_maths_not_yet",
             "Mathematics, also against schools that join later",
-            "callaway_santanna",
+            "did.att_gt",
             0.112,
             0.03,
             {"comparison": "schools that never join or join later"},
@@ -127,7 +127,7 @@ def benefit_records() -> pd.DataFrame:
         (
             "cs_reading",
             "Reading, group-time effects against schools that never join",
-            "callaway_santanna",
+            "did.att_gt",
             0.064,
             0.034,
             {"outcome": "reading"},
@@ -135,7 +135,7 @@ def benefit_records() -> pd.DataFrame:
         (
             "cs_maths_disadvantaged",
             "Mathematics, disadvantaged pupils",
-            "callaway_santanna",
+            "did.att_gt",
             0.162,
             0.045,
             {"subgroup": "disadvantaged", "role": "exploratory"},
@@ -143,7 +143,7 @@ def benefit_records() -> pd.DataFrame:
         (
             "twfe_maths",
             "Mathematics, two-way fixed effects event study (for comparison only)",
-            "twfe_event_study",
+            "did.event_study",
             0.093,
             0.028,
             {"role": "exploratory"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import pandas as pd
 
 from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
-from plneval.config.models import EventStudy, GroupTime, Growth, ModelSpec
+from plneval.config.models import GroupTime, Growth, ModelSpec, TwoWay
 
 COLUMNS: Final = {
     "model": "str",
@@ -50,10 +51,10 @@ class Recomputed:
 def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) -> pd.DataFrame:
     """Compute a model's headline and the cells (or coefficients) behind it again, and compare.
 
-    Group-time effects: weighted least squares of long differences by statsmodels, not diff-diff. Event study: least
-    squares with dummy variables by statsmodels, not linearmodels. Two levels: mixedlm, not statsmodels. Three levels:
-    generalised least squares at the fitted variances by numpy, which checks coefficients and standard errors, not the
-    maximisation.
+    Group-time effects: weighted least squares of long differences by statsmodels, and without covariates each cell by
+    diff-diff. Two-way regressions: linearmodels. Other regressions and imputation: statsmodels with dummy variables.
+    Two levels: mixedlm, not statsmodels. Three levels: generalised least squares at the fitted variances by numpy,
+    which checks coefficients and standard errors, not the maximisation.
 
     Parameters
     ----------
@@ -75,13 +76,32 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     ]
     if own.empty:
         return _table([])
-    found = {(one.estimand, one.term): one for one in _again(cohort, spec, panel, own)}
+    found: dict[tuple[str, str], list[Recomputed]] = {}
+    for one in _again(cohort, spec, panel, own):
+        found.setdefault((one.estimand, one.term), []).append(one)
     rows = []
     for record in own.itertuples(index=False):
-        again = found.get((str(record.estimand), str(record.term)))
-        if again is not None and math.isfinite(float(record.estimate)):  # type: ignore[arg-type]
-            rows.append(_compared(str(record.model), float(record.estimate), float(record.se), again))  # type: ignore[arg-type]
+        for again in found.get((str(record.estimand), str(record.term)), []):
+            if math.isfinite(float(record.estimate)):  # type: ignore[arg-type]
+                rows.append(_compared(str(record.model), float(record.estimate), float(record.se), again))  # type: ignore[arg-type]
     return _table(rows)
+
+
+def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame) -> pd.DataFrame:
+    """The headline's model in full, and of every other difference-in-differences model its main effect.
+
+    The main effect is the one from the third year on; of two-way fixed effects, the coefficient.
+    """
+    tables: list[pd.DataFrame] = []
+    for spec in specs.values():
+        if spec.headline:
+            tables.insert(0, recompute(cohort, spec, panel, records))
+        elif not isinstance(spec, Growth):
+            table = recompute(cohort, spec, panel, records)
+            main = "att_overall" if isinstance(spec, TwoWay) else "att_third_year_on"
+            tables.append(table[table["estimand"] == main])
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else _table([])
 
 
 def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
@@ -89,14 +109,13 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
         from plneval.challenge.recompute_group_time import group_time_again
 
         return group_time_again(cohort, spec, panel)
-    if isinstance(spec, EventStudy):
-        from plneval.challenge.recompute_event_study import event_study_again
+    if isinstance(spec, Growth):
+        from plneval.challenge.recompute_growth import growth_again
 
-        return event_study_again(cohort, spec, panel)
-    assert isinstance(spec, Growth)
-    from plneval.challenge.recompute_growth import growth_again
+        return growth_again(spec, panel, records)
+    from plneval.challenge.recompute_linear import linear_again
 
-    return growth_again(spec, panel, records)
+    return linear_again(cohort, spec, panel, str(records["vcov"].iloc[-1]))
 
 
 def _compared(model: str, estimate: float, se: float, again: Recomputed) -> dict[str, object]:

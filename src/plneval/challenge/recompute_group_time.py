@@ -12,13 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from plneval.challenge.recompute import Recomputed
+from plneval.challenge.recompute_diff_diff import cell_by_diff_diff
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime
 from plneval.standards import load
 
 Array = npt.NDArray[np.float64]
-TRIMMED = 0.01
-"""Propensities are kept within 0.01 and 0.99, the convention of the estimator that is checked."""
+TRIMMED = 0.995
+"""Comparison schools with this propensity or more are left out, the convention of the estimator that is checked."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def group_time_again(cohort: Cohort, spec: GroupTime, panel: Path) -> list[Recom
         if value is None:
             continue
         effects[cell.group, cell.year] = value
-        found.append(Recomputed("att_group_time", f"g{cell.group}:t{cell.year}", value, se, by))
+        term = f"g{cell.group}:t{cell.year}"
+        found.append(Recomputed("att_group_time", term, value, se, by))
+        third_way = None if spec.covariates else cell_by_diff_diff(cell.rows, term)
+        found += [] if third_way is None else [third_way]
     third = load("follow_up").headline_from_event_time
     late = [cell for cell in wide if cell.year - cell.group >= third and (cell.group, cell.year) in effects]
     if late:
@@ -137,10 +141,9 @@ def _adjusted(cell: _Cell, spec: GroupTime) -> float | None:
         propensity = sm.GLM(treated.astype(float), x, family=sm.families.Binomial(), freq_weights=weight).fit(tol=1e-12)
     except sm.tools.sm_exceptions.PerfectSeparationError:
         return None
-    p = np.clip(propensity.fittedvalues, TRIMMED, 1 - TRIMMED)[~treated]
-    odds = weight[~treated] * p / (1 - p)
-    share = odds.sum() if spec.method == "ipw" else weight[treated].sum()
-    return float(of_treated - np.sum(odds * residual[~treated]) / share)
+    p = np.asarray(propensity.fittedvalues)[~treated]
+    odds = np.where(p < TRIMMED, weight[~treated] * p / (1 - p), 0.0)
+    return float(of_treated - np.sum(odds * residual[~treated]) / odds.sum())
 
 
 def _headline(

@@ -23,7 +23,7 @@ COLUMNS: Final = {
 }
 HEADLINES: Final = {"att_third_year_on": "effect", "att_third_year_on_equal": "equal_event_times"}
 """Estimands → keys of ``truth.json`` under ``headline``."""
-BY_EVENT_TIME: Final = "callaway_santanna"
+BY_EVENT_TIME: Final = "did.att_gt"
 """The estimator whose event times are those of the truth; the two-way event study pools its ends."""
 
 

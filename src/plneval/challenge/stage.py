@@ -12,7 +12,7 @@ from plneval.challenge.document import verdict_document
 from plneval.challenge.evidence import Evidence, read_measures
 from plneval.challenge.gate import to_table
 from plneval.challenge.gates import form_gates
-from plneval.challenge.recompute import recompute
+from plneval.challenge.recompute import recompute_all
 from plneval.challenge.recovery import recovery
 from plneval.config.cohort import Cohort
 from plneval.config.models import ModelSpec
@@ -47,8 +47,7 @@ def challenge(
         If a file of a stage before is not there.
     """
     table = gather_records(records, specs, name)
-    headline = next(spec for spec in specs.values() if spec.headline)
-    recomputed = recompute(cohort, headline, panel, table)
+    recomputed = recompute_all(cohort, specs, panel, table)
     recovered = recovery(truth, table)
     evidence = Evidence(
         cohort=cohort,

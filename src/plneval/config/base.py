@@ -125,6 +125,13 @@ def _explain(problem: dict[str, Any], source: YamlSource, model: type[BaseModel]
         if (key := _KEY.match(message)) and key[1].split(".")[0] in _fields_beside((*problem["loc"], ""), model):
             location = (*location, *(int(part) if part.isdigit() else part for part in key[1].split(".")))
             message = message[key.end() :]
+    elif kind == "union_tag_invalid":
+        context = problem["ctx"]
+        tags, key = [tag.strip("' ") for tag in context["expected_tags"].split(",")], context["discriminator"].strip("'")
+        location = (*location, key)
+        message = f"there is no '{context['tag']}'.{did_you_mean(context['tag'], tags)} Known: {', '.join(tags)}."
+    elif kind == "union_tag_not_found":
+        message = f"the key '{problem['ctx']['discriminator'].strip(chr(39))}' is needed here and not there."
     elif kind == "string_pattern_mismatch":
         expected = _PATTERNS.get(problem["ctx"]["pattern"], f"text like {problem['ctx']['pattern']}")
         message = f"{expected} is needed here; found {_shown(found)}."

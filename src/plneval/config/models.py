@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,28 +26,64 @@ class ModelBase(Section):
     """Level of confidence intervals."""
 
 
-class GroupTime(ModelBase):
-    """Group-time effects of staggered joining after Callaway and Sant'Anna (2021), on school-years."""
+class DidBase(ModelBase):
+    """What every difference-in-differences model declares; all are fitted to school-years by ``plneval.did``."""
 
-    kind: Literal["callaway_santanna"]
+    covariates: list[Name] = []
+    """Columns of the school panel that trends may depend on."""
+    anticipation: int = Field(default=0, ge=0, le=3)
+    """Years before joining in which an effect may already show."""
+
+
+class GroupTime(DidBase):
+    """Group-time effects of staggered joining after Callaway and Sant'Anna (2021)."""
+
+    kind: Literal["did.att_gt"]
     comparison: Literal["never", "not_yet"] = "never"
     """Comparison schools: those that never join, or also those that join later."""
     method: Literal["or", "ipw", "dr"] = "dr"
-    """Outcome regression, inverse probability weighting, or both; without covariates all are the same."""
-    covariates: list[Name] = []
-    """Columns of the school panel, taken before joining."""
-    anticipation: int = Field(default=0, ge=0, le=3)
-    """Years before joining in which an effect may already show."""
+    """Outcome regression, inverse probability weighting, or both; without covariates all are the same. Covariates are
+    those of the last year before joining."""
+
+
+class Imputation(DidBase):
+    """What member schools would have reached without joining, imputed from school and year effects of the others."""
+
+    kind: Literal["did.imputation", "did.two_stage"]
+    """After Borusyak, Jaravel and Spiess (2024), or after Gardner (2022): one estimate, two standard errors."""
+
+
+class SunAbraham(DidBase):
+    """Interaction-weighted event study after Sun and Abraham (2021)."""
+
+    kind: Literal["did.sun_abraham"]
+
+
+class ExtendedTwoWay(DidBase):
+    """Extended two-way fixed effects after Wooldridge (2021): one coefficient for each entry group and year."""
+
+    kind: Literal["did.extended_twfe"]
+    comparison: Literal["never", "not_yet"] = "not_yet"
+    """Comparison: all school-years before joining, or those of schools that never join."""
 
 
 class EventStudy(ModelBase):
     """Two-way fixed effects event study, shown for comparison: biased where effects differ between entry groups."""
 
-    kind: Literal["twfe_event_study"]
+    kind: Literal["did.event_study"]
     minimum_event_time: int = Field(default=-4, le=-2)
     """Earlier event times are pooled into this one."""
     maximum_event_time: int = Field(default=4, ge=2)
     """Later event times are pooled into this one."""
+
+
+class TwoWay(ModelBase):
+    """Two-way fixed effects with one coefficient, shown with the decomposition that says what it averages."""
+
+    kind: Literal["did.twfe"]
+
+
+LinearDid = Imputation | SunAbraham | ExtendedTwoWay
 
 
 class Growth(ModelBase):
@@ -78,7 +114,11 @@ class Growth(ModelBase):
         return self
 
 
-ModelSpec = Annotated[GroupTime | EventStudy | Growth, Field(discriminator="kind")]
+ModelSpec = Annotated[
+    GroupTime | Imputation | SunAbraham | ExtendedTwoWay | EventStudy | TwoWay | Growth, Field(discriminator="kind")
+]
+RENAMED: Final = {"callaway_santanna": "did.att_gt", "twfe_event_study": "did.event_study"}
+"""Kinds that once had another name."""
 
 
 class Models(Section):
@@ -86,3 +126,13 @@ class Models(Section):
 
     models: dict[Name, ModelSpec] = Field(min_length=1)
     """The models, by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kinds_by_their_present_names(cls, value: Any) -> Any:
+        models = value.get("models") if isinstance(value, dict) else None
+        for name, model in models.items() if isinstance(models, dict) else ():
+            kind = model.get("kind") if isinstance(model, dict) else None
+            if isinstance(kind, str) and kind in RENAMED:
+                raise ValueError(f"models.{name}.kind: '{kind}' is called '{RENAMED[kind]}' now.")
+        return value

@@ -13,7 +13,7 @@ from plneval.config.base import NAME, validate
 from plneval.config.cohort import Cohort
 from plneval.config.formula import check_formula
 from plneval.config.layout import Layout
-from plneval.config.models import GroupTime, Growth, Models, ModelSpec
+from plneval.config.models import DidBase, Growth, Models, ModelSpec
 from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
 from plneval.config.project import Project
 from plneval.config.report import Report
@@ -175,7 +175,7 @@ def check_model(spec: ModelSpec) -> None:
             raise UserError(
                 f"effect_terms: '{stray[0]}' is not a term of the formula.{did_you_mean(stray[0], formula.terms)}"
             )
-    elif isinstance(spec, GroupTime):
+    elif isinstance(spec, DidBase):
         stray = [name for name in spec.covariates if name not in SCHOOL_PANEL]
         if stray:
             raise UserError(f"covariates: there is no column '{stray[0]}'.{did_you_mean(stray[0], SCHOOL_PANEL)}")

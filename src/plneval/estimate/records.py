@@ -19,7 +19,7 @@ class Record:
     Attributes
     ----------
     cohort, model, label : names of the cohort and of the model, and the model's name in reports.
-    estimator : ``callaway_santanna``, ``twfe_event_study``, ``growth_three_level`` or ``growth_two_level``.
+    estimator : the model's kind, such as ``did.att_gt`` or ``growth_three_level``.
     estimand : ``att_group_time``, ``att_event_time``, ``att_overall``, ``att_third_year_on``,
         ``att_third_year_on_equal``, ``pretrend``, ``coefficient`` or ``variance``.
     role : what the model was declared for before it was fitted.

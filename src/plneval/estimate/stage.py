@@ -10,7 +10,7 @@ from typing import Any
 from plneval.artifacts import digest_bytes, digest_file, digest_json, write_json, write_table
 from plneval.config.cohort import Cohort
 from plneval.config.dependence import stage_sections
-from plneval.config.models import EventStudy, GroupTime, Growth, ModelSpec
+from plneval.config.models import GroupTime, Growth, ModelSpec
 from plneval.config.provenance import stage_digest
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.effect_sizes import MonthsTable, Standardiser, effect_size, read_standardiser
@@ -84,16 +84,16 @@ def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path) -> Fit:
 
         return growth(panel, spec, cohort.design.weight)
     column = modelled_column(cohort, spec.outcome)
-    covariates = tuple(spec.covariates) if isinstance(spec, GroupTime) else ()
+    covariates = tuple(getattr(spec, "covariates", ()))
     sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, covariates)
     pupils = PupilCounts.read(panel, spec.outcome, spec.subgroup)
-    if isinstance(spec, EventStudy):
-        from plneval.estimate.event_study import event_study
+    if isinstance(spec, GroupTime):
+        from plneval.estimate.group_time import group_time
 
-        return event_study(sample, spec, pupils)
-    from plneval.estimate.callaway_santanna import callaway_santanna
+        return group_time(sample, spec, pupils, cohort.design.minimum_entry_group)
+    from plneval.estimate.linear_did import linear_did
 
-    return callaway_santanna(sample, spec, pupils, cohort.design.minimum_entry_group)
+    return linear_did(sample, spec, pupils)
 
 
 def _record(

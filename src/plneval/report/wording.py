@@ -12,8 +12,13 @@ from plneval.report.formats import MINUS, NBSP, count, interval, is_missing, lis
 from plneval.report.load import Released
 
 ESTIMATORS = {
-    "callaway_santanna": "group-time effects (Callaway and Sant'Anna)",
-    "twfe_event_study": "two-way fixed effects event study",
+    "did.att_gt": "group-time effects (Callaway and Sant'Anna)",
+    "did.imputation": "imputation (Borusyak, Jaravel and Spiess)",
+    "did.two_stage": "two stages (Gardner)",
+    "did.sun_abraham": "event study by entry group (Sun and Abraham)",
+    "did.extended_twfe": "extended two-way fixed effects (Wooldridge)",
+    "did.event_study": "two-way fixed effects event study",
+    "did.twfe": "two-way fixed effects",
     "growth_three_level": "three-level growth model",
     "growth_two_level": "two-level growth model",
 }
