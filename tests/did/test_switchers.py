@@ -93,6 +93,28 @@ def test_four_units_by_hand() -> None:
         _ = found.joiners
 
 
+def test_with_few_clusters_intervals_are_t() -> None:
+    """Two periods, 4 joiners and 6 that stay out: Welch's standard error, and 8 degrees of freedom at the most."""
+    from scipy.stats import t, ttest_ind
+
+    change = np.array([0.3, 1.1, -0.4, 0.9, 0.1, -0.6, 0.2, 0.4, -0.3, 0.5])
+    rows = [(u, year, int(u < 4 and year == 2), u + year * change[u]) for u in range(10) for year in (1, 2)]
+    data = pd.DataFrame(rows, columns=["unit", "year", "d", "y"])
+    found = did.switchers(data, **NAMES)
+    welch = ttest_ind(change[:4], change[4:], equal_var=False)
+    assert found.se == pytest.approx(found.estimate / welch.statistic)
+    parts = np.array([change[:4].var(ddof=1) / 4, change[4:].var(ddof=1) / 6])
+    df = parts.sum() ** 2 / (parts**2 / [5, 7]).sum() - 2
+    assert found.df == pytest.approx(df)
+    assert found.ci_high == pytest.approx(found.estimate + t.ppf(0.975, df) * found.se)
+    assert found.inference.method == "small_sample"
+    normal = did.switchers(data, **NAMES, inference="influence")
+    assert normal.ci_high == pytest.approx(found.estimate + 1.959963985 * found.se)
+    assert normal.table["df"].tolist() == [np.inf]
+    with pytest.raises(did.DidError, match="inference is"):
+        did.switchers(data, **NAMES, inference="t")
+
+
 def test_where_nobody_leaves_effects_are_those_of_att_gt() -> None:
     data = did_data.panel()
     data = data[data["entry"] != 2011].assign(d=lambda f: ((f["entry"] > 0) & (f["year"] >= f["entry"])).astype(int))

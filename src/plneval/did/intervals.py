@@ -141,7 +141,7 @@ def make_intervals(
         own, own_df = of_group_times(adjusted) if rows is None else combine(effects, adjusted, list(rows))
         errors, df = np.hstack([errors, own]), np.concatenate([df, own_df])
     value = np.concatenate([[mean.value(effects.att) for mean in means], estimate])
-    columns = _with_t(value, np.sqrt(np.sum(errors**2, axis=0)), df, effects.level)
+    columns = with_t(value, np.sqrt(np.sum(errors**2, axis=0)), df, effects.level)
     first = len(means)
     of_overall = {name: float(column[0]) if first else np.nan for name, column in columns.items()}
     table = pd.DataFrame({**keys, **{name: column[first:] for name, column in columns.items()}})
@@ -159,8 +159,8 @@ def _columns(columns: Sequence[Floats], length: int) -> Floats:
     return np.column_stack(columns) if len(columns) else np.zeros((length, 0))
 
 
-def _with_t(estimate: Floats, spread: Floats, df: Floats, level: float) -> dict[str, Floats]:
-    """Columns estimate, se, df, ci_low, ci_high, p; nothing but the estimate where there is no variation."""
+def with_t(estimate: Floats, spread: Floats, df: Floats, level: float) -> dict[str, Floats]:
+    """Columns estimate, se, df (infinite: normal), ci_low, ci_high, p; only the estimate where nothing varies."""
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
     known = np.isfinite(spread) & (spread > 0)

@@ -11,6 +11,7 @@ import pandas as pd
 from plneval.did.cells import dropped_table
 from plneval.did.columns import available_columns, read_columns
 from plneval.did.errors import DidError, name_rows
+from plneval.did.intervals import check_method
 from plneval.did.switcher_effects import Fit, SwitcherEffects, assemble
 from plneval.did.switchers import check_numbers, first_switches
 from plneval.did.treatment_paths import TreatmentData, follow, path_in_database, path_of_rows, read_treatment
@@ -97,6 +98,7 @@ def leaving(
     weights: str | None = None,
     cluster: str | None = None,
     panel: bool | None = None,
+    inference: str | None = None,
     level: float = 0.95,
 ) -> SwitcherEffects:
     """Estimate the effect of leaving on those who leave, against units that are still members.
@@ -110,7 +112,7 @@ def leaving(
 
     Parameters
     ----------
-    data, outcome, time, unit, effects, placebos, weights, cluster, panel, level
+    data, outcome, time, unit, effects, placebos, weights, cluster, panel, inference, level
         As in :func:`plneval.did.switchers.switchers`.
     treatment
         Membership, 0 or 1.
@@ -131,6 +133,7 @@ def leaving(
         As :func:`plneval.did.switchers.switchers`; a membership other than 0 and 1; nobody who leaves.
     """
     check_numbers(effects, placebos, level)
+    check_method(inference)
     read = read_treatment(data, outcome, time, unit, treatment, None, weights, cluster, panel)
     member = read.treatment
     _check_binary(member[~np.isnan(member)], str(treatment))
@@ -166,7 +169,8 @@ def leaving(
     )
     stratum = entry.astype(np.float64) if same_entry else np.zeros(len(entry))
     paths = follow(since, str(treatment), stratum, first_seen=False)
-    return assemble(Fit(paths, first_switches(paths, effects, placebos), "first", effects, placebos, level), "leaving")
+    contrasts = first_switches(paths, effects, placebos)
+    return assemble(Fit(paths, contrasts, "first", effects, placebos, inference, level), "leaving")
 
 
 def _check_binary(values: np.ndarray[Any, np.dtype[np.float64]], treatment: str) -> None:

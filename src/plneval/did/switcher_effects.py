@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plneval.did.att_gt import intervals
 from plneval.did.cells import dropped_table
 from plneval.did.columns import Floats, Integers
 from plneval.did.errors import DidError
+from plneval.did.intervals import Inference, with_t
+from plneval.did.linear_sample import SMALL_ARM
 from plneval.did.products import crossproduct
 from plneval.did.switcher_contrasts import (
     JOINERS,
@@ -51,10 +52,10 @@ class SwitcherEffects:
     table
         One row for each placebo and effect: ``effect`` (1 for the period of the switch, 2 for the one after; placebos
         negative), ``event_time`` (effect - 1; placebos -effect - 1, so that -2 is the first), ``estimate``, ``se``,
-        ``ci_low``, ``ci_high``, ``dose`` (mean treatment gained since the switch, in treatment × periods),
+        ``df``, ``ci_low``, ``ci_high``, ``dose`` (mean treatment gained since the switch, in treatment × periods),
         ``normalized`` and ``normalized_se`` (estimate and se over dose: per unit and period of treatment),
         ``n_switchers``, ``n_joiners``, ``n_leavers``, ``n_controls`` (units).
-    estimate, se, ci_low, ci_high
+    estimate, se, df, ci_low, ci_high
         The average total effect: sum of the effects over all switchers and periods, over the sum of the treatment
         they gained.
     by_cluster, overall_by_cluster
@@ -63,6 +64,9 @@ class SwitcherEffects:
         (G,) labels.
     n_switchers, n_clusters
         Units that switch and are used; clusters.
+    inference
+        Which distribution intervals are made with, and why: the normal one (``"influence"``), or t
+        (``"small_sample"``). Standard errors are the same.
     level
         Of the confidence intervals.
     dropped
@@ -74,6 +78,7 @@ class SwitcherEffects:
     table: pd.DataFrame
     estimate: float
     se: float
+    df: float
     ci_low: float
     ci_high: float
     by_cluster: Floats
@@ -81,6 +86,7 @@ class SwitcherEffects:
     clusters: pd.Index
     n_switchers: int
     n_clusters: int
+    inference: Inference
     level: float
     dropped: pd.DataFrame
     _fit: Fit
@@ -138,6 +144,7 @@ class Fit:
     switches: str
     effects: int | None
     placebos: int | None
+    inference: str | None
     level: float
 
 
@@ -176,21 +183,24 @@ def assemble(fit: Fit, direction: str) -> SwitcherEffects:
     overall = sum(one.mass * one.estimate for one in effects) / gained
     by_unit = sum(one.mass / gained * one.contributions for one in effects)
     overall_by_cluster = _by_cluster(np.asarray(by_unit)[used], of_unit, len(codes))
-    se = float(np.sqrt(np.sum(overall_by_cluster**2)))
-    low, high, _ = intervals(np.array([overall]), np.array([se]), fit.level)
+    inference = _choose(fit, effects)
+    df = np.full(1 + len(numbers), np.inf)
+    if inference.method == "small_sample":
+        df = _welch(np.column_stack([overall_by_cluster, by_cluster]), _cohorts(fit.paths, used, of_unit))
+    value = np.array([overall, *estimates])
+    spread = np.sqrt(np.r_[np.sum(overall_by_cluster**2), np.sum(by_cluster**2, axis=0)])
+    columns_of = with_t(value, spread, df, fit.level)
     return SwitcherEffects(
         direction=direction,
         switches=fit.switches,
-        table=_table(numbers, parts, np.array(estimates), by_cluster, np.array(doses), chosen, direction, fit.level),
-        estimate=float(overall),
-        se=se,
-        ci_low=float(low[0]),
-        ci_high=float(high[0]),
+        table=_table(numbers, parts, columns_of, np.array(doses), chosen, direction),
+        **{name: float(columns_of[name][0]) for name in ("estimate", "se", "df", "ci_low", "ci_high")},
         by_cluster=by_cluster,
         overall_by_cluster=overall_by_cluster,
         clusters=cells.clusters[codes],
         n_switchers=int(taking_part.sum()),
         n_clusters=len(codes),
+        inference=inference,
         level=fit.level,
         dropped=_dropped(fit, signs, taking_part, used, numbers, effects, what),
         _fit=fit,
@@ -201,17 +211,58 @@ def _by_cluster(by_unit: Floats, cluster: Integers, n_clusters: int) -> Floats:
     return np.bincount(cluster, by_unit, n_clusters).astype(np.float64)
 
 
+def _choose(fit: Fit, effects: list[Contrast]) -> Inference:
+    """The method asked for, or t where clusters of switchers or of their controls are fewer than 40."""
+    cluster = fit.paths.cells.cluster
+    switched, stayed = (
+        len(np.unique(cluster[np.any([getattr(one, who) for one in effects], axis=0)]))
+        for who in ("switchers", "controls")
+    )
+    if fit.inference is not None:
+        return Inference(fit.inference, "as asked for", switched, stayed)
+    few = min(switched, stayed) < SMALL_ARM
+    reason = (
+        f"by rule: {'fewer than' if few else 'at least'} {SMALL_ARM} clusters in the smaller arm ({switched} with "
+        f"switchers, {stayed} with controls)"
+    )
+    return Inference("small_sample" if few else "influence", reason, switched, stayed)
+
+
+def _cohorts(paths: TreatmentPaths, used: NDArray[np.bool_], of_unit: Integers) -> Integers:
+    """(G,) clusters whose units switch together from the same treatment; those alone or of several kinds come last.
+
+    The variance within such a cohort is estimated from its clusters.
+    """
+    _, cohort = np.unique(np.column_stack([paths.stratum, paths.switch])[used], axis=0, return_inverse=True)
+    cohort = cohort.reshape(-1)
+    n_clusters = int(of_unit.max()) + 1
+    low, high = np.full(n_clusters, len(cohort)), np.full(n_clusters, -1)
+    np.minimum.at(low, of_unit, cohort)
+    np.maximum.at(high, of_unit, cohort)
+    size = np.bincount(low[low == high], minlength=len(cohort) + 1)
+    rest = (low != high) | (size[low] < 2)
+    return np.unique(np.where(rest, len(cohort), low), return_inverse=True)[1].astype(np.intp)
+
+
+def _welch(by_cluster: Floats, cohort: Integers) -> Floats:
+    """(Q,) degrees of freedom V² / Σ V_h²/(f_h + 2) - 2 over cohorts h of f_h + 1 clusters, at least 1."""
+    freedom = np.maximum(np.bincount(cohort) - 1.0, 1.0)
+    parts = [np.bincount(cohort, by_cluster[:, q] ** 2, len(freedom)) for q in range(by_cluster.shape[1])]
+    variance = np.column_stack(parts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = variance.sum(axis=0) ** 2 / (variance**2 / (freedom[:, None] + 2)).sum(axis=0) - 2
+    return np.asarray(np.maximum(df, 1.0))
+
+
 def _table(
     numbers: list[int],
     parts: dict[int, list[Contrast]],
-    estimates: Floats,
-    by_cluster: Floats,
+    values: dict[str, Floats],
     doses: Floats,
     chosen: Found,
     direction: str,
-    level: float,
 ) -> pd.DataFrame:
-    low, high, se = intervals(estimates, np.sqrt(np.sum(by_cluster**2, axis=0)), level)
+    estimates, se, low, high = (values[name][1:] for name in ("estimate", "se", "ci_low", "ci_high"))
 
     def count(sign: int, number: int) -> int:
         return int(chosen[sign, number].switchers.sum()) if (sign, number) in chosen else 0
@@ -231,6 +282,7 @@ def _table(
             "event_time": effect - 1,
             "estimate": estimates,
             "se": se,
+            "df": values["df"][1:],
             "ci_low": low,
             "ci_high": high,
             "dose": doses,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plneval.did.columns import Floats
 from plneval.did.errors import DidError
+from plneval.did.intervals import check_method
 from plneval.did.switcher_contrasts import (
     JOINERS,
     Comparison,
@@ -41,6 +42,7 @@ def switchers(
     controls: Sequence[str] | None = None,
     switches: str = "first",
     panel: bool | None = None,
+    inference: str | None = None,
     level: float = 0.95,
 ) -> SwitcherEffects:
     """Estimate effects of a treatment that may switch on and off, from units that switch and units that have not yet.
@@ -70,8 +72,11 @@ def switchers(
         the effect in the period of the switch only, and takes it that earlier treatments leave no effect behind.
     panel
         True refuses several rows of a unit at one time.
+    inference
+        ``"influence"``: normal intervals, as R's; ``"small_sample"``: t, with degrees of freedom from the cohorts'
+        clusters; by default the second where clusters of switchers, or of their controls, are fewer than 40.
     level
-        Of the confidence intervals (normal).
+        Of the confidence intervals.
 
     Returns
     -------
@@ -90,13 +95,14 @@ def switchers(
     if switches not in SWITCHES:
         raise DidError(f"switches is {switches!r}; it can be {' or '.join(map(repr, SWITCHES))}")
     check_numbers(effects, placebos, level)
+    check_method(inference)
     if switches == "all" and (effects or 1) > 1:
         raise DidError("switches='all' gives the effect in the period of the switch only: leave effects out")
     read = read_treatment(data, outcome, time, unit, treatment, controls, weights, cluster, panel)
     paths = follow(read, str(treatment))
     first = switches == "first"
     found = first_switches(paths, effects, placebos) if first else _all_switches(paths, placebos)
-    return assemble(Fit(paths, found, switches, effects, placebos, level), direction)
+    return assemble(Fit(paths, found, switches, effects, placebos, inference, level), direction)
 
 
 def check_numbers(effects: int | None, placebos: int | None, level: float) -> None:
