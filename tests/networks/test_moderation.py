@@ -101,9 +101,13 @@ def test_a_condition_measured_after_the_outcome_is_refused_unless_forced(effects
     late = effects.assign(measured=[2017, 2018, *[2015] * 16])
     with pytest.raises(UserError, match=r"'trust' was measured after the outcome in 2 of 18 networks"):
         moderation(late, "trust")
-    forced = moderation(late, "trust", force=True)
+    forced = moderation(late, "trust", late="force")
     assert forced.timing == "after_outcome"
     assert "condition_after_outcome" in forced.warnings
+    fewer = moderation(late, "trust", late="leave_out")
+    assert (fewer.k, fewer.timing) == (16, "before_or_early")
+    assert "networks_measured_late_left_out" in fewer.warnings
+    assert fewer.naive_slope == pytest.approx(moderation(effects.tail(16), "trust").naive_slope, rel=1e-12)
 
 
 def test_timing_by_year() -> None:

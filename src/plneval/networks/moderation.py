@@ -67,8 +67,9 @@ class Moderation:
         When the condition was measured, the latest of the networks: ``before_or_early``, ``during`` or
         ``after_outcome``.
     warnings
-        Any of ``few_networks``, ``networks_without_condition``, ``condition_does_not_vary``, ``reliability_too_low``,
-        ``reliability_taken_as_known``, ``condition_during_participation``, ``condition_after_outcome``.
+        Any of ``few_networks``, ``networks_without_condition``, ``networks_measured_late_left_out``,
+        ``condition_does_not_vary``, ``reliability_too_low``, ``reliability_taken_as_known``,
+        ``condition_during_participation``, ``condition_after_outcome``.
     """
 
     condition: str
@@ -100,7 +101,7 @@ def moderation(
     covariance: ArrayLike | None = None,
     reliability_se: float = 0.0,
     early_years: int = 1,
-    force: bool = False,
+    late: Literal["refuse", "leave_out", "force"] = "refuse",
     level: float = 0.95,
 ) -> Moderation:
     """Moderation of networks' (or schools') effects by one condition.
@@ -122,24 +123,30 @@ def moderation(
         Standard error of the mean reliability (``Agreement.icc2_se``); 0 where it counts as known, which is named.
     early_years
         The condition counts as early up to so many years after the entry year.
-    force
-        Use a condition that was measured after the outcome all the same; it is named.
+    late
+        What to do with networks whose condition was measured after the outcome: refuse the moderation, leave these
+        networks out, or use them all the same. The last two are named.
 
     Raises
     ------
     UserError
         If a column is missing, reliabilities lie outside 0 to 1, or a condition was measured after the outcome and
-        ``force`` is not set.
+        ``late`` is ``refuse``.
     """
     data, matrix, warnings = _usable(effects, covariance)
     timing = condition_timing(data, early_years=early_years)
-    latest: Timing = max(timing, key=_ORDER.index, default="before_or_early")
-    if latest == "after_outcome" and not force:
-        late = int((timing == "after_outcome").sum())
+    after = (timing == "after_outcome").to_numpy()
+    if after.any() and late == "refuse":
         raise UserError(
-            f"the condition '{name}' was measured after the outcome in {late} of {len(data)} networks: the effect may "
-            "have shaped the answers. Use an earlier wave, or force it to have it shown with that warning."
+            f"the condition '{name}' was measured after the outcome in {int(after.sum())} of {len(data)} networks: the "
+            "effect may have shaped the answers. Use an earlier wave, leave these networks out, or force it to have it "
+            "shown with that warning."
         )
+    if after.any() and late == "leave_out":
+        warnings.append("networks_measured_late_left_out")
+        data, matrix = data.loc[~after].reset_index(drop=True), matrix[np.ix_(~after, ~after)]
+        timing = timing.loc[~after]
+    latest: Timing = max(timing, key=_ORDER.index, default="before_or_early")
     warnings += {"during": ["condition_during_participation"], "after_outcome": ["condition_after_outcome"]}.get(
         latest, []
     )
