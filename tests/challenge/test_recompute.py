@@ -90,7 +90,8 @@ def test_group_time_effects_and_standard_errors_agree_in_ten_digits(panel: Path,
     assert by.value_counts().to_dict() == {"statsmodels": 11, "diff-diff": 10}
     assert table["agrees"].all()
     assert (table["digits"] > 10).all()
-    ours = table[by == "statsmodels"]
+    # The headline of few clusters has a standard error of its own.
+    ours = table[(by == "statsmodels") & (table["estimand"] == "att_group_time")]
     np.testing.assert_allclose(ours["se_recomputed"], ours["se"], rtol=1e-10)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_cells_are_differences_of_mean_changes_from_the_last_year_before_joining
     assert records.loc[("att_third_year_on", ""), "headline"]
 
 
-def test_with_few_clusters_the_standard_error_is_welchs_and_t_has_the_smaller_arm_less_one(tmp_path: Path) -> None:
+def test_with_few_clusters_the_standard_error_is_welchs_and_t_has_degrees_of_freedom_near_its(tmp_path: Path) -> None:
     table = random_rows(3, [2012] * 5 + [None] * 9, [2011, 2012])
     record = fitted(cohort(), spec(), write_panel(tmp_path, school_panel(table)))[0].loc[
         ("att_group_time", "g2012:t2012")
@@ -70,8 +71,12 @@ def test_with_few_clusters_the_standard_error_is_welchs_and_t_has_the_smaller_ar
     change = wide[2012] - wide[2011]
     welch = stats.ttest_ind(change.iloc[:5], change.iloc[5:], equal_var=False)
     assert record["estimate"] / record["se"] == pytest.approx(welch.statistic, rel=1e-12)
-    assert record["df"] == 4
-    half = stats.t(4).ppf(0.975) * record["se"]
+    # Welch and Satterthwaite by hand, in the version that is not biased by estimated variances.
+    parts = np.array([change.iloc[:5].var() / 5, change.iloc[5:].var() / 9])
+    df = parts.sum() ** 2 / (parts**2 / (np.array([4, 8]) + 2)).sum() - 2
+    assert record["df"] == pytest.approx(df, rel=1e-10)
+    assert abs(record["df"] - welch.df) < 1.5
+    half = stats.t(df).ppf(0.975) * record["se"]
     assert record["ci_low"] == pytest.approx(record["estimate"] - half, abs=1e-12)
     assert "only 5 treated clusters: the interval is unreliable" in record["warnings"]
 
@@ -196,10 +201,32 @@ def test_a_single_treated_network_gives_an_estimate_without_a_standard_error(tmp
     records, diagnostics = fitted(cohort(), spec(), write_panel(tmp_path, school_panel(table)))
     headline = records.loc[("att_third_year_on", "")]
     assert np.isfinite(headline["estimate"])
-    assert headline[["se", "ci_low", "ci_high", "p"]].isna().all()
+    assert headline[["se", "ci_low", "ci_high"]].isna().all()
     assert "no standard error: fewer than two treated clusters" in headline["warnings"]
+    # One network of three schools among eight single ones: nine assignments of entry to clusters, all enumerated.
+    assert headline["vcov"] == "randomisation of entry by cluster, all assignments"
+    assert headline["p"] * 9 == pytest.approx(round(headline["p"] * 9))
     assert pd.isna(records.loc[("pretrend", "joint"), "p"])
     assert diagnostics["converged"]
+
+
+def test_below_six_treated_clusters_the_headline_is_held_against_every_other_assignment_of_entry(
+    tmp_path: Path,
+) -> None:
+    table = random_rows(5, [2012] * 4 + [None] * 7, [2011, 2012, 2014])
+    records, diagnostics = fitted(cohort(), spec(), write_panel(tmp_path, school_panel(table)))
+    headline = records.loc[("att_third_year_on", "")]
+    wide = table.pivot(index="school", columns="year", values="z")
+    change = (wide[2014] - wide[2011]).to_numpy()
+    gaps = [
+        abs(change[list(members)].mean() - np.delete(change, members).mean()) for members in combinations(range(11), 4)
+    ]
+    p = np.mean(np.array(gaps) >= abs(headline["estimate"]) - 1e-9)
+    assert headline["p"] == pytest.approx(p, abs=1e-12)
+    assert diagnostics["randomization"]["exact"]
+    assert headline["ci_low"] < headline["estimate"] < headline["ci_high"]
+    assert "randomisation inference" in headline["warnings"]
+    assert records.loc[("att_overall", ""), "vcov"].startswith("small sample, t(")
 
 
 def test_a_group_without_a_year_before_joining_is_left_out_and_listed(tmp_path: Path) -> None:

@@ -11,41 +11,42 @@ from scipy import stats
 from plneval.estimate.inference import cluster_error, interval, wald_test
 
 
-def arms(treated: int, comparison: int) -> tuple[np.ndarray, np.ndarray]:
-    flags = np.array([True] * treated + [False] * comparison)
-    return flags, ~flags
-
-
-def test_from_forty_clusters_in_each_arm_on_no_factor_and_the_normal() -> None:
+def test_from_forty_clusters_in_each_arm_on_influence_functions_and_the_normal() -> None:
     influence = np.random.default_rng(1).normal(size=80)
-    error = cluster_error(influence, *arms(40, 40))
+    error = cluster_error(influence, 2 * influence, 30.0, 40, 40)
     assert error.se == pytest.approx(math.sqrt((influence**2).sum()), rel=1e-14)
     assert error.df is None
     assert error.warnings == ()
 
 
-def test_with_39_clusters_in_an_arm_both_arms_get_their_factor() -> None:
+def test_with_39_clusters_in_an_arm_the_errors_adjusted_for_few_clusters_and_their_df() -> None:
     influence = np.random.default_rng(2).normal(size=100)
-    error = cluster_error(influence, *arms(39, 61))
-    by_hand = (influence[:39] ** 2).sum() * 39 / 38 + (influence[39:] ** 2).sum() * 61 / 60
-    assert error.se == pytest.approx(math.sqrt(by_hand), rel=1e-14)
-    assert error.df == 38
+    error = cluster_error(influence, 2 * influence, 31.5, 39, 61)
+    assert error.se == pytest.approx(2 * math.sqrt((influence**2).sum()), rel=1e-14)
+    assert error.df == 31.5
+    assert error.vcov == "small sample, t(31.5)"
 
 
 @pytest.mark.parametrize(
     ("treated", "comparison", "arm"), [(1, 30, "treated"), (30, 1, "comparison"), (0, 5, "treated")]
 )
 def test_one_cluster_in_an_arm_gives_no_standard_error(treated: int, comparison: int, arm: str) -> None:
-    error = cluster_error(np.ones(treated + comparison), *arms(treated, comparison))
+    error = cluster_error(np.ones(31), np.ones(31), 20.0, treated, comparison)
     assert error.se is None
     assert error.df is None
     assert error.warnings == (f"no standard error: fewer than two {arm} clusters",)
 
 
+def test_an_error_that_cannot_be_adjusted_gives_no_standard_error() -> None:
+    error = cluster_error(np.ones(20), np.full(20, np.nan), 5.0, 8, 12)
+    assert error.se is None
+    assert "too few clusters" in error.warnings[0]
+
+
 def test_intervals_below_six_treated_clusters_are_called_unreliable() -> None:
     influence = np.random.default_rng(3).normal(size=20)
-    assert "unreliable" in cluster_error(influence, *arms(5, 15)).warnings[0]
-    assert cluster_error(influence, *arms(6, 14)).warnings == ()
+    assert "unreliable" in cluster_error(influence, influence, 8.0, 5, 15).warnings[0]
+    assert cluster_error(influence, influence, 8.0, 6, 14).warnings == ()
 
 
 def test_wald_test_of_few_clusters_is_hotellings() -> None:

@@ -154,10 +154,17 @@ def clusters(evidence: Evidence) -> Gate:
         )
     authority = Authority.of(rules)
     if treated < rules.wild_bootstrap_minimum_treated:
+        randomised = evidence.headline is not None and str(evidence.headline["vcov"]).startswith("randomisation")
+        checked = (
+            "it was put to the test by drawing at random again and again who joins when (randomisation inference), "
+            "which only shows whether chance alone could bring about such a result."
+            if randomised
+            else "the result would have to be checked by drawing at random again and again who joins when "
+            "(randomisation inference), which could not be done for this model."
+        )
         statement = (
             f"{counts} With fewer than {rules.wild_bootstrap_minimum_treated} on the members' side no usual interval "
-            "can be trusted; the result would have to be checked by drawing the member schools at random again and "
-            "again (randomisation inference), which this version does not do."
+            f"can be trusted; {checked}"
         )
         return Gate(
             "clusters",

@@ -161,8 +161,8 @@ def _stacked(cells: list[_Cell]) -> tuple[float, float | None]:
 
     The treated rows have their comparison means taken off, so their constant is the weighted mean of the cells'
     effects; it depends on the comparison means with weights minus the cells' shares of the treated. Its variance is
-    c'Vc, where c = (1, -shares) and V is the sandwich by cluster, each cluster's score times the root of its arm's
-    G/(G-1) where either arm has fewer than 40 clusters.
+    c'Vc, where c = (1, -shares) and V is the sandwich by cluster. Where either arm has fewer than 40 clusters the
+    standard error of a cell is CR2's, and that of an average is not computed again.
     """
     import statsmodels.api as sm
     from statsmodels.stats.sandwich_covariance import S_crosssection
@@ -182,11 +182,18 @@ def _stacked(cells: list[_Cell]) -> tuple[float, float | None]:
     counts = [int(rows.loc[arm, "cluster"].nunique()) for arm in (of_treated, ~of_treated)]
     if min(counts) < 2:
         return float(fit.params[0]), None
-    small = min(counts) < load("cluster_rules").small_sample_below
-    factors = [count / (count - 1) if small else 1.0 for count in counts]
-    scores = design * (weight * fit.resid * np.sqrt(np.where(of_treated, factors[0], factors[1])))[:, None]
-    bread = np.asarray(fit.normalized_cov_params)
     codes = np.unique(rows["cluster"].to_numpy(dtype=np.int64), return_inverse=True)[1]
+    room = np.ones(len(rows))
+    if min(counts) < load("cluster_rules").small_sample_below:
+        if len(cells) > 1:
+            return float(fit.params[0]), None
+        # Each cluster's residuals by the root of what its own weight leaves: CR2 of a weighted mean.
+        mass = np.zeros((codes.max() + 1, design.shape[1]))
+        np.add.at(mass, codes, design * weight[:, None])
+        own = (mass / mass.sum(axis=0))[codes, rows["column"].to_numpy(dtype=np.int64)]
+        room = np.sqrt(1 - own)
+    scores = design * (weight * fit.resid / room)[:, None]
+    bread = np.asarray(fit.normalized_cov_params)
     covariance = bread @ S_crosssection(scores, codes) @ bread
     contrast = np.concatenate([[1.0], -np.array(masses) / sum(masses)])
     return float(fit.params[0]), math.sqrt(float(contrast @ covariance @ contrast))

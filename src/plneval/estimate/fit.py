@@ -45,7 +45,8 @@ class Estimate:
     se : standard error in the same units; missing where the data cannot give one.
     df : degrees of freedom of the t distribution; missing for the normal distribution.
     vcov : how the standard error was made.
-    p : given only where it does not follow from estimate, se and df (``pretrend``).
+    p : given only where it does not follow from estimate, se and df (``pretrend``, randomisation inference).
+    bounds : the same for the interval; missing ends where there is none.
     scaled : whether an effect size may be derived (not for variances, tests and covariates).
     """
 
@@ -58,6 +59,7 @@ class Estimate:
     vcov: str
     basis: Basis
     p: float | None = None
+    bounds: tuple[float | None, float | None] | None = None
     scaled: bool = True
     warnings: tuple[str, ...] = ()
 

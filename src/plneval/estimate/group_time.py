@@ -12,11 +12,14 @@ import pandas as pd
 
 from plneval import did
 from plneval.config.models import GroupTime
+from plneval.did.aggregate import Mean
 from plneval.did.att_gt import GroupTimeEffects
 from plneval.did.design import GroupTime as Cell
+from plneval.did.few_clusters import combine, of_group_times
 from plneval.estimate.counts import PupilCounts, basis_of
 from plneval.estimate.fit import Estimate, Fit, unestimable
 from plneval.estimate.inference import ClusterError, cluster_error, covariance_table, influence_table, wald_test
+from plneval.estimate.randomization import with_randomization
 from plneval.estimate.sample import SchoolSample
 from plneval.estimate.school_panel import COLUMNS, in_words, note_dropped, school_panel
 from plneval.standards import load
@@ -31,18 +34,27 @@ COMPARISONS: Final = {
 
 @dataclass(frozen=True)
 class _Statistic:
-    """A number to be reported: a cell, or an average of cells; ``by_cluster`` holds what clusters add to its error."""
+    """A number to be reported: a cell, or an average of cells.
+
+    ``by_cluster`` (G,) holds what clusters add to its error by influence functions, ``adjusted`` (R,) the same by the
+    method for few clusters, with rows after the clusters' for variation that is borrowed, and ``df`` its degrees of
+    freedom.
+    """
 
     estimand: str
     term: str
     event_time: int | None
     estimate: float
     by_cluster: Array
+    adjusted: Array
+    df: float
     cells: tuple[Cell, ...]
     warnings: tuple[str, ...] = ()
 
 
-def group_time(sample: SchoolSample, spec: GroupTime, pupils: PupilCounts, minimum_entry_group: int = 1) -> Fit:
+def group_time(
+    sample: SchoolSample, spec: GroupTime, pupils: PupilCounts, minimum_entry_group: int = 1, seed: int = 1
+) -> Fit:
     """Estimate every group-time cell and the averages over them by :func:`plneval.did.att_gt`.
 
     The base of a cell is its group's last observed year before joining; a cell rests on the schools seen in both years
@@ -53,6 +65,7 @@ def group_time(sample: SchoolSample, spec: GroupTime, pupils: PupilCounts, minim
     ----------
     sample : school-years; the treated group of a school is its entry year.
     minimum_entry_group : groups of fewer schools are reported with a warning.
+    seed : of the randomisation test of the headline, where it rests on too few treated clusters for intervals.
 
     Returns
     -------
@@ -87,7 +100,8 @@ def group_time(sample: SchoolSample, spec: GroupTime, pupils: PupilCounts, minim
     if not (effects.times >= effects.groups).any():
         diagnostics["not_estimated"] = ["no cell from joining on can be estimated (see exclusions)"]
     statistics = _statistics(effects, of_cells, diagnostics, minimum_entry_group)
-    return _fit(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster)
+    fit = _fit(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster)
+    return with_randomization(fit, sample, spec, seed)
 
 
 def estimate_effects(sample: SchoolSample, spec: GroupTime) -> tuple[GroupTimeEffects, bool]:
@@ -237,56 +251,45 @@ def _statistics(
 ) -> list[_Statistic]:
     """Cells, event times and the averages from joining on, in the order of the records."""
     event = effects.times - effects.groups
-    by_cluster = effects.by_cluster()
+    by_cluster, (adjusted, df) = effects.by_cluster(), of_group_times(effects.adjusted)
     statistics: list[_Statistic] = []
     for k, cell in enumerate(effects.estimated):
         group, year = int(effects.groups[k]), int(effects.times[k])
         few = members.arms(cell)[0].sum() < minimum_entry_group
         warnings = (f"fewer than {minimum_entry_group} schools joined in {group}",) if few else ()
-        statistics.append(
-            _Statistic(
-                "att_group_time",
-                f"g{group}:t{year}",
-                int(event[k]),
-                float(effects.att[k]),
-                by_cluster[:, k],
-                (cell,),
-                warnings,
-            )
-        )
+        value, own = float(effects.att[k]), (by_cluster[:, k], adjusted[:, k], float(df[k]))
+        term = f"g{group}:t{year}"
+        statistics.append(_Statistic("att_group_time", term, int(event[k]), value, *own, (cell,), warnings))
 
     def within(low: float, high: float = math.inf) -> tuple[Cell, ...]:
         inside = (event >= low) & (event <= high)
         return tuple(cell for cell, keep in zip(effects.estimated, inside, strict=True) if keep)
 
+    def average(
+        estimand: str, mean: Mean, cells: tuple[Cell, ...], e: int | None = None, said: tuple[str, ...] = ()
+    ) -> _Statistic:
+        rows, of = combine(effects, effects.adjusted, [mean])
+        own = (mean.by_cluster, rows[:, 0], float(of[0]))
+        return _Statistic(estimand, "" if e is None else f"e{e}", e, mean.value(effects.att), *own, cells, said)
+
     dynamic = effects.aggregate("dynamic")
-    for q, key in enumerate(dynamic.keys):
-        e = int(key)
-        statistics.append(
-            _Statistic(
-                "att_event_time", f"e{e}", e, float(dynamic.estimates[q]), dynamic.by_cluster[:, q], within(e, e)
-            )
-        )
+    for key, mean in zip(dynamic.keys, dynamic.means, strict=True):
+        statistics.append(average("att_event_time", mean, within(key, key), int(key)))
     if not within(0):
         return statistics
-    overall = effects.aggregate("simple")
-    statistics.append(
-        _Statistic("att_overall", "", None, overall.estimate, overall.overall_by_cluster, within(0)),
-    )
+    statistics.append(average("att_overall", effects.aggregate("simple").overall_mean, within(0)))
     third = load("follow_up").headline_from_event_time
     if not within(third):
         diagnostics["no_headline"] = (
             f"follow-up too short: no cell with an event time of {third} or more, so there is no third-year effect"
         )
         return statistics
-    late = effects.aggregate("simple", min_event=third)
-    statistics.append(_Statistic("att_third_year_on", "", None, late.estimate, late.overall_by_cluster, within(third)))
+    late = effects.aggregate("simple", min_event=third).overall_mean
+    statistics.append(average("att_third_year_on", late, within(third)))
     equal = effects.aggregate("dynamic", min_event=third)
     alone = [int(key) for key in equal.keys if members.cluster_arms(within(key, key))[0].sum() < 2]
-    said = tuple(f"event time {e} rests on one treated cluster: its error is not in the interval" for e in alone)
-    statistics.append(
-        _Statistic("att_third_year_on_equal", "", None, equal.estimate, equal.overall_by_cluster, within(third), said)
-    )
+    said = tuple(f"event time {e} rests on one treated cluster" for e in alone)
+    statistics.append(average("att_third_year_on_equal", equal.overall_mean, within(third), None, said))
     return statistics
 
 
@@ -321,6 +324,10 @@ def _fit(
     keys = [estimate.key for estimate in estimates if estimate.se is not None]
     columns = [errors[key].influence for key in keys]
     influence = np.column_stack(columns) if columns else np.empty((len(members.clusters), 0))
+    # Rows after the clusters' hold variation that lone groups borrow from their comparison.
+    labels = pd.array([*np.asarray(members.clusters, dtype=np.int64)], dtype="Int64")
+    borrowed = pd.array([pd.NA] * (len(influence) - len(labels)), dtype="Int64")
+    clusters = pd.concat([pd.Series(labels), pd.Series(borrowed)], ignore_index=True)
     estimates.append(_pretrend(sample, spec, members, pupils, statistics, errors, diagnostics))
     return Fit(
         spec.kind,
@@ -329,18 +336,18 @@ def _fit(
         f"schools with {sample.column} in both years of a cell",
         tuple(estimates),
         covariance_table(keys, influence),
-        influence_table(np.asarray(members.clusters, dtype=np.int64), keys, influence),
+        influence_table(clusters, keys, influence),
         dict(diagnostics),
         warnings=sample.exclusions.sentences(),
     )
 
 
 def _error(members: Members, statistic: _Statistic, lone_cluster: bool) -> ClusterError:
-    treated, comparison = members.cluster_arms(statistic.cells)
-    if lone_cluster:
-        # Clustered by school for want of anything else; the treated ones are one cluster all the same.
-        return cluster_error(statistic.by_cluster, treated & (np.cumsum(treated) == 1), comparison)
-    return cluster_error(statistic.by_cluster, treated, comparison)
+    treated, comparison = (int(arm.sum()) for arm in members.cluster_arms(statistic.cells))
+    # Clustered by school for want of anything else, the treated ones are one cluster all the same.
+    return cluster_error(
+        statistic.by_cluster, statistic.adjusted, statistic.df, min(treated, 1) if lone_cluster else treated, comparison
+    )
 
 
 def _pretrend(
@@ -358,14 +365,15 @@ def _pretrend(
         for statistic in statistics
         if statistic.estimand == "att_group_time" and (statistic.event_time or 0) < -spec.anticipation
     ]
-    tested = [one for one in before if errors[f"att_group_time|{one.term}"].se is not None]
+    arms = {one.term: [int(arm.sum()) for arm in members.cluster_arms(one.cells)] for one in before}
+    tested = [one for one in before if errors[f"att_group_time|{one.term}"].se is not None and min(arms[one.term]) > 1]
     cells = tuple(one.cells[0] for one in tested)
     counts = tuple(int(arm.sum()) for arm in members.cluster_arms(cells))
     used, of_treated = members.rows(sample.rows, cells)
     basis = basis_of(sample, pupils, used, of_treated, (counts[0], counts[1]))
     warnings: list[str] = []
     if len(tested) < len(before):
-        warnings.append(f"{len(before) - len(tested)} cells before joining have no standard error and are not tested")
+        warnings.append(f"{len(before) - len(tested)} cells before joining rest on one cluster and are not tested")
     if not tested:
         warnings.append("no test: no cell before joining beside the base year")
         diagnostics["pretrend"] = {"cells": 0}
@@ -393,7 +401,7 @@ def _pretrend(
         test.statistic,
         None,
         float(test.df),
-        "cluster, chi-squared" if df is None else "cluster, G/(G-1), Hotelling",
+        "cluster, chi-squared" if df is None else "small sample, Hotelling",
         basis,
         p=test.p,
         scaled=False,

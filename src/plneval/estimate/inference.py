@@ -36,48 +36,45 @@ class ClusterError:
     warnings: tuple[str, ...]
 
 
-def cluster_error(influence: Array, treated: npt.NDArray[np.bool_], comparison: npt.NDArray[np.bool_]) -> ClusterError:
-    r"""Standard error of a statistic whose influence function was summed by cluster.
+def cluster_error(by_cluster: Array, adjusted: Array, df: float, n_treated: int, n_comparison: int) -> ClusterError:
+    r"""Standard error of a group-time effect or an average of them, by the rule for few clusters.
 
-    :math:`\widehat V = \sum_k f_k \psi_k^2`. With 40 clusters or more in each arm :math:`f_k = 1` and the normal
-    distribution is used, as R ``did`` does. With fewer clusters in either arm :math:`f_k = G_a/(G_a - 1)` where
-    :math:`G_a` is the number of clusters of the statistic in the arm of cluster k, and the t distribution with
-    :math:`\min(G_t, G_c) - 1` degrees of freedom. For the difference of two means of clusters of one size this is the
-    unbiased (Welch) variance.
-
-    # ASSUME: the factor and the degrees of freedom are the simplest that are right for a comparison of two groups of
-    # clusters; bias-reduced estimators (CR2) do not exist for these influence functions.
+    With 40 clusters or more in each arm behind this number: influence functions and the normal distribution, as R
+    ``did``. With fewer in either arm: the errors that :mod:`plneval.did.few_clusters` adjusts (each cluster's part by
+    the room that it leaves, :math:`G_g/(G_g - 1)` within entry groups for means of clusters of one size), and the t
+    distribution with Welch and Satterthwaite's degrees of freedom.
 
     Parameters
     ----------
-    influence : one number for each cluster of the study, shape (G,).
-    treated, comparison : which clusters hold treated schools of this statistic, and which only comparison schools.
+    by_cluster : influence by cluster, shape (G,). adjusted, df : the same for few clusters, shape (R,), and its df.
+    n_treated, n_comparison : clusters with treated schools of this number, and with comparison schools only.
 
     Returns
     -------
     ClusterError
-        Without se below two clusters in either arm; warns below the number under which intervals are unreliable.
+        Without se where an arm has fewer than two clusters, but for a treated group that borrows its comparison's
+        variation; warns below the number of treated clusters under which intervals are unreliable.
     """
     rules = load("cluster_rules")
-    n_treated, n_comparison = int(treated.sum()), int(comparison.sum())
     smaller = min(n_treated, n_comparison)
+    padded = np.zeros_like(adjusted)
+    usable = n_comparison >= 2 and n_treated >= 1 and bool(np.isfinite(adjusted).all()) and df > 0
     if smaller < 2:
         arm = "treated" if n_treated < 2 else "comparison"
         warning = NO_STANDARD_ERROR.format(reason=f"fewer than two {arm} clusters")
-        return ClusterError(None, None, n_treated, n_comparison, np.zeros_like(influence), "none", (warning,))
+        return ClusterError(None, None, n_treated, n_comparison, padded, "none", (warning,))
     warnings: tuple[str, ...] = ()
     if n_treated < rules.wild_bootstrap_minimum_treated:
         warnings = (f"only {n_treated} treated clusters: the interval is unreliable",)
     if smaller >= rules.small_sample_below:
-        scaled, df, vcov = influence, None, "cluster, normal"
-    else:
-        factor = np.zeros_like(influence)
-        factor[comparison] = n_comparison / (n_comparison - 1)
-        factor[treated] = n_treated / (n_treated - 1)
-        scaled, df = influence * np.sqrt(factor), float(smaller - 1)
-        vcov = f"cluster, G/(G-1), t({smaller - 1})"
-    se = math.sqrt(float(scaled @ scaled))
-    return ClusterError(se, df, n_treated, n_comparison, scaled, vcov, warnings)
+        padded[: len(by_cluster)] = by_cluster
+        se = math.sqrt(float(padded @ padded))
+        return ClusterError(se, None, n_treated, n_comparison, padded, "cluster, normal", warnings)
+    if not usable:
+        warning = NO_STANDARD_ERROR.format(reason="too few clusters in an entry group")
+        return ClusterError(None, None, n_treated, n_comparison, padded, "none", (warning,))
+    se = math.sqrt(float(adjusted @ adjusted))
+    return ClusterError(se, df, n_treated, n_comparison, adjusted, f"small sample, t({df:.1f})", warnings)
 
 
 @dataclass(frozen=True)
@@ -162,13 +159,16 @@ def long_covariance(keys: list[str], matrix: Array) -> pd.DataFrame:
     )
 
 
-def influence_table(clusters: npt.NDArray[np.int64], keys: list[str], influence: Array) -> pd.DataFrame:
-    """Scaled influence, shape (G, m), in long form without the zeros, by term and then by cluster."""
+def influence_table(clusters: npt.NDArray[np.int64] | pd.Series, keys: list[str], influence: Array) -> pd.DataFrame:
+    """Scaled influence, shape (G, m), in long form without the zeros, by term and then by cluster.
+
+    A missing cluster marks variation that a lone entry group borrows from its comparison.
+    """
     if not keys:
         return no_influence()
     long = pd.DataFrame(
         {
-            "cluster": pd.Series(np.tile(clusters, len(keys)), dtype="Int64"),
+            "cluster": pd.concat([pd.Series(clusters, dtype="Int64")] * len(keys), ignore_index=True),
             "term": pd.Series(np.repeat(keys, len(clusters)), dtype="str"),
             "influence": influence.T.ravel(),
         }

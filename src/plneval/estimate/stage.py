@@ -53,7 +53,7 @@ def estimate(
         If the model does not fit the cohort or the panel's columns.
     """
     modelled_column(cohort, spec.outcome)
-    fit = fit_model(cohort, spec, panel)
+    fit = fit_model(cohort, spec, panel, seed)
     standardiser = read_standardiser(panel, spec.outcome, spec.subgroup, fit.column)
     digests = {
         "digest_data": digest_bytes("".join(digest_file(panel / file) for file in PANEL_FILES).encode()),
@@ -77,7 +77,7 @@ def estimate(
         log.warning("%s: not estimated: %s", model, reason)
 
 
-def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path) -> Fit:
+def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path, seed: int = 1) -> Fit:
     """Fit a model by its kind."""
     if isinstance(spec, Growth):
         from plneval.estimate.growth import growth
@@ -90,7 +90,7 @@ def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path) -> Fit:
     if isinstance(spec, GroupTime):
         from plneval.estimate.group_time import group_time
 
-        return group_time(sample, spec, pupils, cohort.design.minimum_entry_group)
+        return group_time(sample, spec, pupils, cohort.design.minimum_entry_group, seed)
     from plneval.estimate.linear_did import linear_did
 
     return linear_did(sample, spec, pupils)
@@ -105,6 +105,7 @@ def _record(
     common: dict[str, Any],
 ) -> Record:
     low, high, p = interval(one.estimate, one.se, one.df, spec.confidence)
+    low, high = (low, high) if one.bounds is None else one.bounds
     size = effect_size(one, (low, high), standardiser, months_table)
     return Record(
         label=spec.label,
