@@ -142,3 +142,15 @@ def pupils_with_parts(schools: int = 40) -> pd.DataFrame:
     effect = np.where((full["entry"] > 0) & (full["year"] >= full["entry"]), 0.4, 0.0)
     y = full["y"] - 0.5 * part + 0.1 * part * (full["year"] - 2010) + part * effect
     return full.assign(part=part, y=y, network=full["school"] // 2)
+
+
+def few_treated() -> pd.DataFrame:
+    """A balanced panel of 30 units over 12 years, of which two enter in 2009 and three in 2011; two common factors."""
+    units, years = 30, np.arange(2001, 2013)
+    loading, factor = _normal(41, 2 * units).reshape(units, 2), np.cumsum(_normal(42, 24)).reshape(12, 2)
+    entry = np.zeros(units, dtype=int)
+    entry[[4, 19]], entry[[8, 11, 27]] = 2009, 2011
+    y = 20 + 3 * loading[:, :1] + loading @ factor.T * 0.5 + 0.5 * _normal(43, units * 12).reshape(units, 12)
+    y += (entry[:, None] > 0) & (years >= entry[:, None])
+    unit = np.repeat(np.arange(units), 12)
+    return pd.DataFrame({"unit": unit, "year": np.tile(years, units), "entry": entry[unit], "y": y.ravel()})

@@ -21,6 +21,7 @@ from plneval.did.pretrend_power import PreTrendPower, pretrend_power
 from plneval.did.randomization import RandomizationTest, randomization_test
 from plneval.did.switcher_effects import SwitcherEffects
 from plneval.did.switchers import switchers
+from plneval.did.synthetic import SyntheticEffects, synthetic
 from plneval.did.triple_difference import TripleDifferences, triple_difference
 from plneval.did.twfe import event_study, twfe
 
@@ -37,6 +38,7 @@ __all__ = [
     "PreTrendPower",
     "RandomizationTest",
     "SwitcherEffects",
+    "SyntheticEffects",
     "TripleDifferences",
     "att_gt",
     "bacon",
@@ -52,6 +54,7 @@ __all__ = [
     "randomization_test",
     "sun_abraham",
     "switchers",
+    "synthetic",
     "triple_difference",
     "twfe",
     "two_stage",
