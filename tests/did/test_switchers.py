@@ -228,3 +228,41 @@ def test_bad_input_is_refused(change: object, options: dict[str, object], words:
 def test_effects_that_cannot_be_estimated_are_listed() -> None:
     found = did.switchers(did_data.switching(), **NAMES, effects=20, placebos=20)
     assert {"effects", "placebos"} <= set(found.dropped["kind"])
+
+
+def test_what_estimating_the_controls_adds_to_the_error_is_its_derivative() -> None:
+    """Contributions against the numerical derivative of the effect with respect to each unit's weight.
+
+    300 switchers of one cohort and 300 controls, whose x moves otherwise, so that its coefficient's error matters.
+    """
+    half = 300
+    units = np.arange(2 * half)
+    x = did_data._normal(60, 3 * len(units)).reshape(-1, 3) * 0.4
+    x[:half, 2] += 2.0
+    y = 0.7 * x + did_data._normal(61, 3 * len(units)).reshape(-1, 3)
+    data = pd.DataFrame(
+        {
+            "unit": np.repeat(units, 3),
+            "year": np.tile([1, 2, 3], len(units)),
+            "d": np.ravel((units < half)[:, None] & (np.arange(3) == 2)).astype(int),
+            "x": x.ravel(),
+            "y": y.ravel(),
+            "w": 1.0,
+        }
+    )
+
+    def effect(weights: pd.Series, controls: list[str] | None) -> did.SwitcherEffects:
+        options = {"effects": 1, "placebos": 0, "weights": "w", "controls": controls}
+        return did.switchers(data.assign(w=weights), **NAMES, **options)
+
+    found = effect(data["w"], ["x"])
+    by_unit = found.by_cluster[:, 0]
+    chosen = [0, 1, 2, half, half + 1, half + 2]
+    derivative = []
+    for unit in chosen:
+        up, down = (effect(data["w"] + step * (data["unit"] == unit), ["x"]).estimate for step in (1e-4, -1e-4))
+        derivative.append((up - down) / 2e-4)
+    # Centred changes carry sqrt(n/(n-1)), 1.0017 here.
+    np.testing.assert_allclose(by_unit[chosen], derivative, rtol=0.002, atol=3e-5)
+    slopes_matter = did.switchers(data.assign(y=data["y"] - 0.7 * data["x"]), **NAMES, effects=1, placebos=0)
+    assert found.se > 1.1 * slopes_matter.se
