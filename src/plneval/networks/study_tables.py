@@ -53,6 +53,7 @@ class StudyTables:
         Surveys hold no respondent.
     rejections : the ledger's rejected records: table, file, row, column, rule.
     known_teachers : numbers of teachers that stand in the staff register or in a membership.
+    numbers : number of each identifier, by kind ('school', 'network', 'pupil', 'teacher').
     """
 
     cohort: Cohort
@@ -69,6 +70,11 @@ class StudyTables:
     ties: pd.DataFrame
     rejections: pd.DataFrame
     known_teachers: frozenset[int]
+    numbers: dict[str, pd.Series]
+
+    def with_numbers(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table with numbers in place of its school_id, network_id, pupil_id and teacher_id; no respondent_id."""
+        return _with_numbers(table, self.numbers).drop(columns="respondent_id", errors="ignore")
 
     @property
     def years(self) -> list[int]:
@@ -120,13 +126,7 @@ def number_study_tables(
         "pupil": numbering(tables["pupils"]["pupil_id"]),
         "teacher": numbering(pd.concat([tables[name][column] for name, column in _TEACHER_COLUMNS]).dropna()),
     }
-    found = {}
-    for name in TABLES:
-        table = tables[name].copy()
-        for kind, register in numbers.items():
-            if f"{kind}_id" in table:
-                table[kind] = numbered(table.pop(f"{kind}_id"), register, kind)
-        found[name] = table
+    found = {name: _with_numbers(tables[name], numbers) for name in TABLES}
     for end in ("source", "target"):
         found["ties"][end] = numbered(found["ties"][end], numbers["teacher"], "teacher")
     calendar = Calendar.of(cohort)
@@ -149,7 +149,16 @@ def number_study_tables(
         ties=found["ties"],
         rejections=_no_rejections() if rejections is None else rejections,
         known_teachers=frozenset(int(number) for number in known),
+        numbers=numbers,
     )
+
+
+def _with_numbers(table: pd.DataFrame, numbers: dict[str, pd.Series]) -> pd.DataFrame:
+    table = table.copy()
+    for kind, register in numbers.items():
+        if f"{kind}_id" in table:
+            table[kind] = numbered(table.pop(f"{kind}_id"), register, kind)
+    return table
 
 
 def _spells(memberships: pd.DataFrame, cohort: Cohort, calendar: Calendar) -> pd.DataFrame:

@@ -216,3 +216,42 @@ class Checklist(Standard):
         if len({item.key for item in self.items}) != len(self.items):
             raise ValueError(f"{self.name}: two items have the same key")
         return self
+
+
+class SustainabilityCriterion(Record):
+    """One criterion of the scorecard of sustainability."""
+
+    key: str = Field(pattern=r"^[a-z][a-z_]*$")
+    part: Literal["practice", "outcomes", "agency"]
+    words: str
+
+
+class SustainabilityDegree(Record):
+    """One degree of sustainability."""
+
+    degree: int
+    name: str
+    words: str
+
+
+class SustainabilityRules(Standard):
+    """When a criterion of sustainability is shown, and what its degrees mean."""
+
+    confidence_level: float
+    minimum_respondents: int
+    minimum_waves: int
+    retained_share: float
+    largest_yearly_decline: float
+    minimum_scale_position: float
+    minimum_products: int
+    minimum_product_share: float
+    criteria: tuple[SustainabilityCriterion, ...]
+    degrees: tuple[SustainabilityDegree, ...]
+
+    @model_validator(mode="after")
+    def _degrees_are_four(self) -> Self:
+        if [degree.degree for degree in self.degrees] != [0, 1, 2, 3]:
+            raise ValueError(f"{self.name}: the degrees must be 0, 1, 2, 3")
+        if len({criterion.key for criterion in self.criteria}) != len(self.criteria):
+            raise ValueError(f"{self.name}: two criteria have the same key")
+        return self
