@@ -112,7 +112,7 @@ def test_with_twenty_schools_the_bootstrap_keeps_its_size_where_chi_squared_does
     random = np.random.default_rng(6)
     effects = [did.att_gt(few_schools(random), **NAMES) for _ in range(150)]
     plain = np.mean([one.pretest().p <= 0.05 for one in effects])
-    bootstrap = np.mean([one.pretest(bootstrap=True, draws=99).p <= 0.05 for one in effects])
+    bootstrap = np.mean([one.pretest(method="bootstrap", draws=99).p <= 0.05 for one in effects])
     # Parallel trends hold: nominal 0.05, whose Monte Carlo error at 150 draws is 0.018.
     assert plain > 0.2
     assert bootstrap < 0.05 + 3 * 0.018
@@ -123,7 +123,7 @@ def test_the_bootstrap_leaves_groups_of_one_school_out_and_says_so() -> None:
     first = data.loc[data["entry"] == 5, "unit"].iloc[0]
     data = data[(data["entry"] != 5) | (data["unit"] == first)]
     effects = did.att_gt(data, **NAMES)
-    test = effects.pretest(bootstrap=True, draws=199)
+    test = effects.pretest(method="bootstrap", draws=199)
     assert test.left_out == (5.0,)
     without = did.att_gt(data[data["entry"] != 5], **NAMES)
     assert test.statistic == pytest.approx(without.pretest().statistic, rel=1e-9)

@@ -14,7 +14,7 @@ from plneval.did.errors import DidError
 from plneval.did.products import crossproduct, linear
 
 if TYPE_CHECKING:
-    from plneval.did.att_gt import GroupTimeEffects
+    from plneval.did.group_time_effects import GroupTimeEffects
     from plneval.did.intervals import Inference, Intervals
 
 KINDS = ("simple", "dynamic", "group", "calendar")
@@ -201,7 +201,7 @@ def aggregate(
     return _by_group(effects, inside & (event >= 0)) if kind == "group" else _by_period(effects, event >= 0)
 
 
-def _weighted(effects: GroupTimeEffects, which: Mask) -> Mean:
+def weighted_mean(effects: GroupTimeEffects, which: Mask) -> Mean:
     """Average of the chosen effects weighted by group size.
 
     A group's size is estimated too. With a the mass of a piece and A_g of its group, θ = Σ A_g(k) att_k / Σ A_g(k),
@@ -281,7 +281,7 @@ def _finish(effects: GroupTimeEffects, kind: str, keys: Floats, rows: list[Mean]
 
 
 def _simple(effects: GroupTimeEffects, which: Mask) -> Aggregate:
-    return _finish(effects, "simple", np.array([]), [], _weighted(effects, which))
+    return _finish(effects, "simple", np.array([]), [], weighted_mean(effects, which))
 
 
 def _dynamic(effects: GroupTimeEffects, event: Floats, inside: Mask, balance: float | None) -> Aggregate:
@@ -290,7 +290,7 @@ def _dynamic(effects: GroupTimeEffects, event: Floats, inside: Mask, balance: fl
     keys = np.unique(event[inside])
     if not len(keys):
         raise DidError("no event time lies in the window: widen min_event and max_event, or lower balance")
-    rows = [_weighted(effects, inside & (event == key)) for key in keys]
+    rows = [weighted_mean(effects, inside & (event == key)) for key in keys]
     after = [row for row, key in zip(rows, keys, strict=True) if key >= 0]
     if after:
         overall = _average(after, np.full(len(after), 1 / len(after)))
@@ -336,5 +336,5 @@ def _by_group(effects: GroupTimeEffects, which: Mask) -> Aggregate:
 def _by_period(effects: GroupTimeEffects, which: Mask) -> Aggregate:
     times = effects.times
     keys = np.unique(times[which])
-    rows = [_weighted(effects, which & (times == key)) for key in keys]
+    rows = [weighted_mean(effects, which & (times == key)) for key in keys]
     return _finish(effects, "calendar", keys, rows, _average(rows, np.full(len(rows), 1 / len(rows))))

@@ -19,7 +19,7 @@ from plneval.did.products import cross, crossproduct, linear, project
 
 if TYPE_CHECKING:
     from plneval.did.aggregate import Mean
-    from plneval.did.att_gt import GroupTimeEffects
+    from plneval.did.group_time_effects import GroupTimeEffects
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def adjusted_errors(effects: GroupTimeEffects) -> AdjustedErrors:
     rows, residuals = np.zeros((n_clusters, count)), np.full((n_clusters, count), np.nan)
     lone = np.zeros(count, dtype=bool)
     missing: list[str] = []
+    effective = []
     for k, cell in enumerate(effects.estimated):
         if cell.time == cell.base:
             continue
@@ -59,13 +60,14 @@ def adjusted_errors(effects: GroupTimeEffects) -> AdjustedErrors:
         found = adjusted(sample, contribution, effects.pieces.cluster, n_clusters, method)
         rows[:, k] = effects.by_cluster(found.contributions)
         residuals[:, k], lone[k] = found.residuals, found.lone
+        effective.append(found.effective)
         if found.lone_comparison:
             rows[:, k] = np.nan
             missing.append(f"{effects.groups[k]:g}, {effects.times[k]:g}")
     notes = []
     if missing:
         notes.append(f"a single comparison cluster, so no standard error (group, time): {'; '.join(missing[:5])}")
-    stratum, df = _strata(effects)
+    stratum, df = _strata(effects, float(np.mean(effective)))
     blocks, labels, dfs = [rows], [stratum], list(df)
     used_up = 1 + effects.n_covariates
     borrowed = []
@@ -91,11 +93,12 @@ def adjusted_errors(effects: GroupTimeEffects) -> AdjustedErrors:
     return AdjustedErrors(np.vstack(blocks), np.concatenate(labels), np.array(dfs), tuple(notes))
 
 
-def _strata(effects: GroupTimeEffects) -> tuple[Integers, Floats]:
+def _strata(effects: GroupTimeEffects, effective: float) -> tuple[Integers, Floats]:
     """(G,) clusters that enter together, and the degrees of freedom of each such stratum.
 
-    Clusters of several groups, and those that are alone in theirs, are put together in one last stratum. The
-    coefficients of covariates count against the largest group that is never treated (or the last to be).
+    Clusters of several groups, and those that are alone in theirs, are put together in one last stratum. A stratum
+    counts with Kish's effective number of clusters. What covariates take is taken from the clusters never treated (or
+    the last to be): their coefficients, and the share of the effective number that the odds leave.
     """
     pieces = effects.pieces
     groups = np.bincount(pieces.cluster, minlength=effects.n_clusters)
@@ -105,11 +108,13 @@ def _strata(effects: GroupTimeEffects) -> tuple[Integers, Floats]:
     mixed = (groups > 1) | (size[group] < 2)
     label = np.where(mixed, len(size), group)
     found, stratum = np.unique(label, return_inverse=True)
-    count = np.bincount(stratum)
+    mass = np.bincount(pieces.cluster, pieces.mass, effects.n_clusters)
+    count = np.bincount(stratum, mass) ** 2 / np.bincount(stratum, mass**2)
     lost = np.ones(len(found))
     comparison = np.flatnonzero(found < len(size))
     if len(comparison):
         lost[comparison[-1]] += effects.n_covariates
+        count[comparison[-1]] *= effective
     return stratum.astype(np.intp), np.maximum(count - lost, 1.0).astype(np.float64)
 
 

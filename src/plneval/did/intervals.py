@@ -16,7 +16,7 @@ from plneval.did.products import crossproduct
 
 if TYPE_CHECKING:
     from plneval.did.aggregate import Mean
-    from plneval.did.att_gt import GroupTimeEffects
+    from plneval.did.group_time_effects import GroupTimeEffects
 
 METHODS = ("influence", "small_sample")
 

@@ -3,6 +3,7 @@
 The Wald test with the chi-squared distribution (as R's did) rejects true nulls far too often when clusters are few:
 its covariance matrix is estimated from as many clusters as there are. The bootstrap version refers the same statistic
 to its distribution under random signs of the clusters, with the covariance matrix estimated anew in every draw.
+With few clusters neither will do: :mod:`plneval.did.pretest_averages`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from plneval.did.errors import DidError
 from plneval.did.products import crossproduct, weighted_sums
 
 if TYPE_CHECKING:
-    from plneval.did.att_gt import GroupTimeEffects
+    from plneval.did.group_time_effects import GroupTimeEffects
 
 # Ratio of the least to the largest eigenvalue (of the correlations) below which a covariance matrix is called singular.
 SINGULAR = 1e-10
 # Numbers held at once by the bootstrap; bounds its memory.
 CHUNK = 4_000_000
+METHODS = ("wald", "bootstrap", "small_sample")
 POWER_ASKED = 0.8
 
 
@@ -34,10 +36,14 @@ class PreTest:
 
     Attributes
     ----------
+    method, reason
+        ``"wald"`` (R's: chi-squared), ``"bootstrap"`` or ``"small_sample"`` (F); whether asked for or chosen by rule.
     statistic, df, p
-        Wald statistic, number of effects tested, and p-value.
+        Wald statistic (small-sample: scaled to F), number of effects (averages by event time) tested, and p-value.
+    denominator
+        Degrees of freedom of the denominator of F; infinite for the other methods.
     bootstrap
-        Whether p is from the bootstrap; otherwise from the chi-squared distribution.
+        Whether p is from the bootstrap.
     draws
         Bootstrap draws whose covariance matrix could be inverted; 0 without the bootstrap.
     level
@@ -51,10 +57,14 @@ class PreTest:
         Clusters the covariance matrix is estimated from.
     left_out
         Groups the bootstrap version leaves out: those of a single cluster, whose own variation cannot be estimated.
+        For the small-sample version event times, the furthest from entry, where clusters are too few to test them too.
     """
 
+    method: str
+    reason: str
     statistic: float
     df: int
+    denominator: float
     p: float
     bootstrap: bool
     draws: int
@@ -70,6 +80,7 @@ def pretest(
     effects: GroupTimeEffects,
     *,
     bootstrap: bool = False,
+    method: str | None = None,
     trend: float | None = None,
     draws: int = 999,
     seed: int = 1,
@@ -80,8 +91,12 @@ def pretest(
     Parameters
     ----------
     bootstrap
-        Refer the Wald statistic to a wild cluster bootstrap of itself instead of to the chi-squared distribution, and
-        leave groups of a single cluster out.
+        False: R's Wald test. True: one that keeps its size, by rule: ``"small_sample"`` where either arm has fewer than
+        40 clusters, ``"bootstrap"`` otherwise.
+    method
+        ``"wald"``: the statistic referred to the chi-squared distribution. ``"bootstrap"``: to a wild cluster bootstrap
+        of itself, groups of a single cluster left out. ``"small_sample"``: averages by event time, referred to F
+        (:mod:`plneval.did.pretest_averages`). By default as ``bootstrap`` says.
     trend
         A difference in linear trends between each group and its comparison, in units of the outcome a period of time,
         for which the power of the test is computed (Roth 2022).
@@ -99,11 +114,15 @@ def pretest(
 
     if draws < 99:
         raise DidError(f"draws is {draws}; the bootstrap needs 99 or more")
+    method, reason = _method(effects, bootstrap, method)
+    bootstrap = method == "bootstrap"
     design = effects.design
     base = design.times[[cell.base for cell in effects.estimated]]
     times, groups = effects.times, effects.groups
     variance = np.sum(effects.by_cluster() ** 2, axis=0)
     tested = (times < groups - design.anticipation) & (variance > 0)
+    if method == "small_sample":
+        return _on_averages(effects, tested, times - base, trend, level, reason)
     left_out: tuple[float, ...] = ()
     if bootstrap:
         clusters = np.bincount(effects.pieces.group, minlength=len(design.groups))
@@ -139,8 +158,11 @@ def pretest(
         return float(1 - chndtr(bound, len(before), gradient**2 * unit))
 
     return PreTest(
+        method=method,
+        reason=reason,
         statistic=statistic,
         df=len(before),
+        denominator=float("inf"),
         p=p,
         bootstrap=bootstrap,
         draws=len(drawn),
@@ -150,6 +172,59 @@ def pretest(
         detectable_trend=_detectable(power, unit),
         n_clusters=effects.n_clusters,
         left_out=left_out,
+    )
+
+
+def _method(effects: GroupTimeEffects, bootstrap: bool, method: str | None) -> tuple[str, str]:
+    """The method and the reason for it."""
+    from plneval.did.intervals import choose_inference
+
+    if method is not None:
+        if method not in METHODS:
+            raise DidError(f"method is {method!r}; it can be {', '.join(map(repr, METHODS))}")
+        return method, "as asked for"
+    if not bootstrap:
+        return "wald", "R's test, by default; bootstrap=True chooses one for few clusters by rule"
+    rule = choose_inference(effects)
+    if rule.method == "small_sample":
+        return rule.method, rule.reason
+    return "bootstrap", rule.reason
+
+
+def _on_averages(
+    effects: GroupTimeEffects,
+    tested: NDArray[np.bool_],
+    slope: Floats,
+    trend: float | None,
+    level: float,
+    reason: str,
+) -> PreTest:
+    """The test of averages by event time, with its power from the noncentral F distribution."""
+    from scipy.special import fdtrc, fdtri, ncfdtr
+
+    from plneval.did.pretest_averages import averages_test
+
+    found = averages_test(effects, tested, slope)
+    bound = float(fdtri(found.df, found.denominator, 1 - level))
+
+    def power(gradient: float) -> float:
+        return float(1 - ncfdtr(found.df, found.denominator, gradient**2 * found.unit, bound))
+
+    return PreTest(
+        method="small_sample",
+        reason=reason,
+        statistic=found.statistic,
+        df=found.df,
+        denominator=found.denominator,
+        p=float(fdtrc(found.df, found.denominator, found.statistic)),
+        bootstrap=False,
+        draws=0,
+        level=level,
+        trend=trend,
+        power=None if trend is None else power(trend),
+        detectable_trend=_detectable(power, found.unit),
+        n_clusters=effects.n_clusters,
+        left_out=found.left_out,
     )
 
 

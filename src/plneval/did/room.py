@@ -40,12 +40,16 @@ class Adjusted:
         Whether the treated of one of the periods are a single cluster, which has no variation of its own.
     lone_comparison
         The same of the comparison: then there is no standard error.
+    effective
+        Kish's effective number of comparison clusters under the odds that weigh them, as a share of their number under
+        the weights alone; 1 without a propensity model.
     """
 
     contributions: Floats
     residuals: Floats
     lone: bool
     lone_comparison: bool
+    effective: float
 
 
 def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters: int, method: str) -> Adjusted:
@@ -68,7 +72,7 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
     residuals = np.zeros(n_clusters)
     owner = cluster[sample.piece]
     alone = {True: False, False: False}
-    weight = _comparison_weights(sample, method)
+    weight, effective = _comparison_weights(sample, method), 1.0
     for post in np.unique(part[:, 1]):
         treated, other = (np.flatnonzero((part[:, 0] == arm) & (part[:, 1] == post)) for arm in (True, False))
         alone[True] |= len(np.unique(owner[treated])) < 2
@@ -78,7 +82,11 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
         used = plain if method != "ipw" else _gram(records, other, x.shape[1], weight)
         room[other] = 1 - _leverage(used, owner[other])
         around = np.linalg.pinv(used.sum(axis=0), hermitian=True)
+        around = around if method != "ipw" else np.zeros_like(around)
         room[treated] = _room_of_treated(records.weight[treated], x[treated], owner[treated], around)
+        if method in ("ipw", "dr"):
+            kish = [_kish(given[other], owner[other]) for given in (weight, records.weight)]
+            effective = min(effective, kish[0] / kish[1])
         sign = 1.0 if post else -1.0
         residuals += sign * _residuals(records, other, x, plain, owner, n_clusters)
     kept = room > NO_ROOM
@@ -86,12 +94,18 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
     if alone[True]:
         scaled = np.where(part[:, 0], 0.0, scaled)
     return Adjusted(
-        np.bincount(sample.piece, scaled, n_pieces).astype(np.float64), residuals, alone[True], alone[False]
+        np.bincount(sample.piece, scaled, n_pieces).astype(np.float64), residuals, alone[True], alone[False], effective
     )
 
 
 def _comparison_weights(sample: Sample, method: str) -> Floats:
-    return fit_propensity(sample.scored).weight if method == "ipw" else sample.records.weight
+    return fit_propensity(sample.scored).weight if method in ("ipw", "dr") else sample.records.weight
+
+
+def _kish(weight: Floats, owner: Integers) -> float:
+    """Effective number of clusters, (Σw)² / Σw²."""
+    total = np.bincount(owner, weight)
+    return float(total.sum() ** 2 / np.sum(total**2))
 
 
 def _gram(records: Records, rows: NDArray[np.intp], size: int, weight: Floats) -> Floats:
