@@ -13,6 +13,7 @@ import pytest
 from plneval import did
 
 VALUES = json.loads((Path(__file__).parent / "reference" / "pyfixest_values.json").read_text())
+ETWFE = json.loads((Path(__file__).parent / "reference" / "etwfe_values.json").read_text())
 MPDTA = Path(__file__).resolve().parents[3] / "shared" / "data" / "reference" / "mpdta.csv"
 UNITS = {"outcome": "y", "time": "year", "unit": "unit", "entry": "entry", "vcov": "cr1"}
 SCHOOLS = {"outcome": "y", "time": "year", "unit": "school", "entry": "entry", "panel": False, "vcov": "cr1"}
@@ -88,6 +89,35 @@ def test_bacon_decomposition_is_diff_diffs() -> None:
     np.testing.assert_allclose(sorted(zip(found.table["estimate"], found.table["weight"], strict=True)), expected)
 
 
+def test_extended_twfe_with_a_covariate_is_plain_least_squares_with_every_dummy() -> None:
+    """statsmodels on the formula of R's etwfe (reference/etwfe_values.py)."""
+    found = did.extended_twfe(did_data.panel(), **UNITS, covariates=["z"])
+    assert found.estimate == pytest.approx(ETWFE["panel"]["estimate"], rel=1e-9)
+    assert found.se == pytest.approx(ETWFE["panel"]["se"], rel=1e-9)
+
+
+def test_bacon_weights_of_the_castle_doctrine_depend_on_entries_only() -> None:
+    """50 states, 2000 to 2010, of which 1, 13, 4, 2 and 1 enter in 2005 to 2009: bacondecomp's published weights."""
+    entry = np.repeat([0, 2005, 2006, 2007, 2008, 2009], [29, 1, 13, 4, 2, 1])
+    data = pd.DataFrame({"state": np.repeat(np.arange(50), 11), "year": np.tile(np.arange(2000, 2011), 50)})
+    data = data.assign(entry=entry[data["state"]], y=np.sin(data["state"] * data["year"]))
+    found = did.bacon(data, outcome="y", time="year", unit="state", entry="entry")
+    kinds = ["treated vs never treated", "earlier vs later treated", "later vs earlier treated"]
+    assert list(found.summary["kind"]) == kinds
+    np.testing.assert_allclose(found.summary["weight"], [0.90834, 0.05976, 0.03190], atol=5e-6)
+
+
+def test_bacon_of_the_castle_doctrine() -> None:
+    """bacondecomp's example (log homicides): 0.0818116169 in all. ``post`` of the data lags the law by a year."""
+    castle = pytest.importorskip("causaldata", reason="causaldata, which holds the data, is not installed").castle
+    data = castle.load_pandas().data[["sid", "year", "post", "l_homicide"]].astype({"year": int, "l_homicide": float})
+    entry = data["sid"].map(data[data["post"] == 1].groupby("sid")["year"].min() - 1).fillna(0)
+    found = did.bacon(data.assign(entry=entry), outcome="l_homicide", time="year", unit="sid", entry="entry")
+    assert found.estimate == pytest.approx(0.0818116169, abs=5e-10)
+    np.testing.assert_allclose(found.summary["weight"], [0.90834, 0.05976, 0.03190], atol=5e-6)
+    np.testing.assert_allclose(found.summary["estimate"], [0.08796, -0.00554, 0.07032], atol=5e-6)
+
+
 @pytest.fixture(scope="module")
 def counties() -> pd.DataFrame:
     if not MPDTA.exists():
@@ -120,5 +150,7 @@ def test_published_extended_twfe_with_a_covariate(counties: pd.DataFrame) -> Non
     """R's etwfe, vignette: lemp ~ lpop, emfx() overall -0.0506 (0.0125) and by event time."""
     found = did.extended_twfe(counties, **COUNTIES, covariates=["lpop"])
     assert (round(found.estimate, 4), round(found.se, 4)) == (-0.0506, 0.0125)
+    assert found.estimate == pytest.approx(ETWFE["mpdta"]["estimate"], rel=1e-9)
+    assert found.se == pytest.approx(ETWFE["mpdta"]["se"], rel=1e-9)
     np.testing.assert_allclose(found.table["estimate"], [-0.0332, -0.0573, -0.1379, -0.1095], atol=5.1e-5)
     np.testing.assert_allclose(found.table["se"], [0.0134, 0.0172, 0.0308, 0.0323], atol=1.1e-4)
