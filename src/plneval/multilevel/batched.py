@@ -37,24 +37,49 @@ class Shrinkage:
 def shrinkage(own: Floats, scale: Floats) -> Shrinkage:
     """The shrinkage of groups with Z'V⁻¹Z = A = ``own`` (J, q, q) and Λ = ``scale`` (q, q)."""
     groups, q, _ = own.shape
-    inner = np.einsum("ai,jab,bk->jik", scale, own, scale, optimize=True)
-    factor = np.zeros((groups, q, q))
+    # Entry by entry, each a vector over the groups: small matrices are too small for a call each.
+    inner = (np.kron(scale, scale).T @ own.reshape(groups, q * q).T).reshape(q, q, groups)
+    factor = np.zeros((q, q, groups))
     for i in range(q):
-        pivot = 1.0 + inner[:, i, i] - np.einsum("ja,ja->j", factor[:, i, :i], factor[:, i, :i])
-        factor[:, i, i] = np.sqrt(pivot)
-        for k in range(i + 1, q):
-            rest = inner[:, k, i] - np.einsum("ja,ja->j", factor[:, k, :i], factor[:, i, :i])
-            factor[:, k, i] = rest / factor[:, i, i]
-    root = np.empty((groups, q, q))
-    for i in range(q):
-        rest = scale.T[i][None, :] - np.einsum("ja,jac->jc", factor[:, i, :i], root[:, :i])
-        root[:, i] = rest / factor[:, i, i][:, None]
-    solved = np.empty_like(root)
-    for i in range(q - 1, -1, -1):
-        rest = root[:, i] - np.einsum("ja,jac->jc", factor[:, i + 1 :, i], solved[:, i + 1 :])
-        solved[:, i] = rest / factor[:, i, i][:, None]
-    diagonal = np.einsum("jii->ji", factor)
-    return Shrinkage(root, np.einsum("jab,jac->jbc", root, root), 2.0 * np.log(diagonal).sum(axis=1), solved)
+        for k in range(i, q):
+            entry = inner[k, i].copy()
+            for a in range(i):
+                entry -= factor[k, a] * factor[i, a]
+            factor[k, i] = np.sqrt(entry + 1.0) if k == i else entry / factor[i, i]
+    root, solved = np.empty((q, q, groups)), np.empty((q, q, groups))
+    for c in range(q):
+        for i in range(q):
+            entry = np.full(groups, scale[c, i])
+            for a in range(i):
+                entry -= factor[i, a] * root[a, c]
+            root[i, c] = entry / factor[i, i]
+        for i in range(q - 1, -1, -1):
+            entry = root[i, c].copy()
+            for a in range(i + 1, q):
+                entry -= factor[a, i] * solved[a, c]
+            solved[i, c] = entry / factor[i, i]
+    weight = np.empty((q, q, groups))
+    for b in range(q):
+        for c in range(b, q):
+            weight[b, c] = weight[c, b] = sum(root[a, b] * root[a, c] for a in range(q))
+    log_det = 2.0 * sum(np.log(factor[i, i]) for i in range(q))
+    return Shrinkage(_last(root), _last(weight), np.asarray(log_det), _last(solved))
+
+
+def _last(entries: Floats) -> Floats:
+    """(J, q, q) of (q, q, J)."""
+    return np.ascontiguousarray(entries.transpose(2, 0, 1))
+
+
+def multiply(first: Floats, second: Floats) -> Floats:
+    """(J, a, c) products of matrices (J, a, b) and (J, b, c), entry by entry of the product."""
+    product = np.empty((len(first), first.shape[1], second.shape[2]))
+    for i in range(first.shape[1]):
+        entry = first[:, i, 0, None] * second[:, 0]
+        for j in range(1, first.shape[2]):
+            entry += first[:, i, j, None] * second[:, j]
+        product[:, i] = entry
+    return product
 
 
 def scale_gradient(shrunk: Shrinkage, own: Floats, adjoint: Floats, count: Floats | None = None) -> Floats:
@@ -62,10 +87,13 @@ def scale_gradient(shrunk: Shrinkage, own: Floats, adjoint: Floats, count: Float
 
     d log|H| = 2 tr(H⁻¹Λ'A dΛ) and dW = (I − WA) dΛ H⁻¹Λ' + its transpose.
     """
-    kept = np.eye(own.shape[1]) - shrunk.weight @ own
+    q = own.shape[1]
+    kept = np.eye(q) - multiply(shrunk.weight, own)
     counted = own if count is None else own * count[:, None, None]
-    inner = counted - adjoint @ kept
-    return np.asarray(2.0 * np.einsum("jab,jbc->ca", shrunk.solved, inner))
+    inner = counted - multiply(adjoint, kept)
+    # Σ_j solved_j inner_j, as one product over all groups.
+    summed = shrunk.solved.transpose(1, 0, 2).reshape(q, -1) @ inner.reshape(-1, q)
+    return np.asarray(2.0 * summed.T)
 
 
 def times_parent(rows: Floats, matrices: Floats, parent: Integers, pointers: Integers) -> Floats:

@@ -13,44 +13,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 
-from plneval.multilevel.batched import Shrinkage, scale_gradient, shrinkage, times_parent
+from plneval.multilevel.batched import Shrinkage, multiply, scale_gradient, shrinkage, times_parent
 from plneval.multilevel.design import Floats, Integers
+from plneval.multilevel.engine import Root
 from plneval.multilevel.problem import Problem
 from plneval.multilevel.segments import gram_runs, pack, packing, run_pointers, sum_by_code, unpack
 
+# Problems of more numbers than this take starting values from a subsample of groups.
+LARGE = 400_000
+SAMPLE_GROUPS = 200
 # Units eliminated at once.
-UNIT_BATCH = 65_536
-
-
-@dataclass(frozen=True)
-class Root:
-    """What is left once every random effect is eliminated; V is relative to σ².
-
-    Attributes
-    ----------
-    information
-        (p, p) X'V⁻¹X.
-    inverse
-        (p, p) its inverse.
-    coefficients
-        (p,) β of the working columns.
-    residual
-        r² = (y − Xβ)'V⁻¹(y − Xβ).
-    log_det
-        log|V| without weights.
-    log_det_information
-        log|X'V⁻¹X|.
-    """
-
-    information: Floats
-    inverse: Floats
-    coefficients: Floats
-    residual: float
-    log_det: float
-    log_det_information: float
+UNIT_BATCH = 8_192
 
 
 @dataclass(frozen=True)
@@ -86,10 +61,32 @@ class Criterion:
         Restricted or full maximum likelihood.
     """
 
+    name = "nested"
+
     def __init__(self, problem: Problem, *, reml: bool) -> None:
         self.problem = problem
         self.reml = reml
         self.evaluations = 0
+
+    def sample(self) -> Criterion | None:
+        """The same criterion of some groups, for starting values; ``None`` if the data are not large."""
+        problem = self.problem
+        if problem.cells.products.size + problem.units.products.size + problem.cross.size <= LARGE:
+            return None
+        sample = problem.sample(SAMPLE_GROUPS)
+        return None if sample is None else Criterion(sample, reml=self.reml)
+
+    @cached_property
+    def column_scales(self) -> list[Floats]:
+        """For each level one over the root mean square of its columns of Z."""
+        problem = self.problem
+        cells, units, own = problem.cells, problem.units, problem.own
+        squares = np.einsum("jaa->a", units.products[:, :, own]) if len(units) else np.zeros(len(own))
+        if len(cells):
+            squares = squares + np.einsum("j,jaa->a", self._pattern_count, cells.patterns)
+        total = problem.cross.sum(axis=0)
+        every = [squares, *(np.diagonal(total)[columns] for columns in problem.random)]
+        return [np.sqrt(problem.n / np.where(square > 0, square, problem.n)) for square in every]
 
     @property
     def freedom(self) -> int:
@@ -133,7 +130,7 @@ class Criterion:
             here = shrinkage(own, scales[level + 1])
             shrunk.append(here)
             log_det += float(here.log_det.sum())
-            rooted = np.einsum("jab,jbr->jar", here.root, cross[:, columns])
+            rooted = multiply(here.root, cross[:, columns])
             cross = self._passed_on(level, cross, rooted)
         return Elimination(tuple(shrunk), tuple(kept), pattern_shrunk, self._root(cross[0], log_det))
 
@@ -187,7 +184,7 @@ class Criterion:
         for part in self._unit_parts():
             here = shrinkage(problem.units.products[part][:, :, problem.own], scale)
             log_det += float(here.log_det.sum())
-            rooted = np.einsum("jab,jbr->jar", here.root, problem.units.products[part][:, :, :r])
+            rooted = multiply(here.root, problem.units.products[part][:, :, :r])
             parents, pointers = self._runs(part)
             cross = cross.copy() if cross is problem.cross else cross
             cross[parents] -= gram_runs(rooted.reshape(-1, r), pointers * rooted.shape[1])
@@ -211,12 +208,12 @@ class Criterion:
         scale = np.sqrt(np.diagonal(information))
         if not (scale > 0).all():
             raise np.linalg.LinAlgError("X'V⁻¹X has a diagonal entry that is not positive")
-        factor = scipy.linalg.cholesky(information / np.outer(scale, scale), lower=True)
-        projected = scipy.linalg.solve_triangular(factor, cross[x, y] / scale, lower=True)
+        factor = np.linalg.cholesky(information / np.outer(scale, scale))
+        inverse_factor = np.linalg.solve(factor, np.diag(1.0 / scale))
+        projected = inverse_factor @ cross[x, y]
         residual = float(cross[y, y] - projected @ projected)
         if not residual > 0:
             raise np.linalg.LinAlgError("the residual sum of squares is not positive")
-        inverse_factor = scipy.linalg.solve_triangular(factor, np.diag(1.0 / scale), lower=True)
         return Root(
             information=information,
             inverse=inverse_factor.T @ inverse_factor,
@@ -254,8 +251,8 @@ class Criterion:
         own = rows[:, :, columns]
         through = times_parent(rows, adjoint, parent, pointers)
         inner = np.einsum("jar,jbr->jab", through, rows)
-        weighted = np.einsum("jab,jbr->jar", shrunk.weight, through)
-        corner = shrunk.weight + shrunk.weight @ inner @ shrunk.weight
+        weighted = multiply(shrunk.weight, through)
+        corner = shrunk.weight + multiply(multiply(shrunk.weight, inner), shrunk.weight)
         below = adjoint[parent]
         for place, at in enumerate(columns):
             below[:, at, :] -= weighted[:, place]

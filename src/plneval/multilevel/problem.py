@@ -101,13 +101,14 @@ class Problem:
         )
 
     def sample(self, groups: int) -> Problem | None:
-        """About ``groups`` groups of the outermost level that has twice as many, with all that lies in them.
+        """At most ``groups`` groups of the outermost level with many, a quarter at most, with all that lies in them.
 
-        ``None`` if no level above the innermost has so many.
+        ``None`` if no level above the innermost has 80 groups.
         """
         for k in range(len(self.parents) - 1, -1, -1):
             size = len(self.parents[k])
-            if size >= 2 * groups:
+            if size >= 80:
+                groups = min(groups, size // 4)
                 chosen = np.zeros(size, dtype=bool)
                 chosen[np.unique(np.linspace(0, size - 1, groups).astype(np.intp))] = True
                 return self._of_groups(k, chosen)
@@ -171,3 +172,19 @@ def independent_columns(gram: Floats, offset: Floats) -> Integers:
         column = left[:, i] / left[i, i]
         left = left - np.outer(column, left[i])
     return np.array(kept, dtype=np.intp)
+
+
+def estimable(statistics: Statistics) -> Integers:
+    """Positions among the columns of X of those that are not collinear with the ones before them."""
+    working = statistics.model.working
+    gram = unpack(statistics.cross.sum(axis=0), working.kept)[np.ix_(working.fixed, working.fixed)]
+    shift = np.array(
+        [statistics.centre.shift[position] if shifted else 0.0 for position, shifted in _sources(statistics)]
+    )
+    size = gram[0, 0] if statistics.model.intercept in statistics.model.fixed[:1] else float(statistics.n)
+    return independent_columns(gram, size * shift**2)
+
+
+def _sources(statistics: Statistics) -> list[tuple[int, bool]]:
+    working = statistics.model.working
+    return [working.sources[at] for at in working.fixed]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from plneval.multilevel.design import Floats, Integers
 
-# From this length on a run is worth a matrix product of its own; shorter runs are summed product by product.
-LONG_RUN = 16
+# A run of this many products (rows × columns²) is worth a matrix product of its own; shorter ones go row by row.
+LONG_RUN = 2_000
 # Rows whose products are held at once.
 BATCH = 65_536
 
@@ -52,10 +52,11 @@ def gram_runs(rows: Floats, pointers: Integers) -> Floats:
     runs, c = len(pointers) - 1, rows.shape[1]
     grams = np.zeros((runs, c, c))
     length = np.diff(pointers)
-    for run in np.flatnonzero(length >= LONG_RUN).tolist():
+    long = length * (c * c) >= LONG_RUN
+    for run in np.flatnonzero(long).tolist():
         part = rows[pointers[run] : pointers[run + 1]]
         np.matmul(part.T, part, out=grams[run])
-    short = np.flatnonzero((length > 0) & (length < LONG_RUN))
+    short = np.flatnonzero((length > 0) & ~long)
     if len(short):
         first, second = packing(c)
         for some in np.array_split(short, max(1, int(length[short].sum()) * c * c // (BATCH * 64))):

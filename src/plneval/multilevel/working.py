@@ -16,6 +16,8 @@ from plneval.multilevel.errors import MultilevelError
 
 # Rows that the shift of the outcome is estimated from; any value would be undone exactly.
 SHIFT_ROWS = 20_000
+# Rows laid out at once: few enough to stay in the processor's cache.
+ROW_BATCH = 4_096
 
 
 @dataclass(frozen=True)
@@ -186,14 +188,18 @@ class Centre:
 
 def working_rows(design: Design, working: WorkingColumns, centre: Centre, order: Integers | None) -> Floats:
     """(n, c) working columns in the given row order, times the square roots of the weights."""
-    rows = np.empty((len(design.y), len(working.sources)))
-    for at, (position, shifted) in enumerate(working.sources):
-        column = design.y if position < 0 else design.columns[position]
-        rows[:, at] = column if order is None else column[order]
-        if shifted and position >= 0 and centre.shift[position] != 0:
-            rows[:, at] -= centre.shift[position]
-    rows[:, working.outcome] -= rows[:, working.fixed] @ centre.slope
-    if design.weights is not None:
-        weights = np.asarray(design.weights, dtype=np.float64)
-        rows *= np.sqrt(weights if order is None else weights[order])[:, None]
+    n = len(design.y)
+    rows = np.empty((n, len(working.sources)))
+    for start in range(0, n, ROW_BATCH):
+        part = slice(start, min(start + ROW_BATCH, n))
+        taken = part if order is None else order[part]
+        block = rows[part]
+        for at, (position, shifted) in enumerate(working.sources):
+            column = design.y if position < 0 else design.columns[position]
+            block[:, at] = column[taken]
+            if shifted and position >= 0 and centre.shift[position] != 0:
+                block[:, at] -= centre.shift[position]
+        block[:, working.outcome] -= block[:, working.fixed] @ centre.slope
+        if design.weights is not None:
+            block *= np.sqrt(np.asarray(design.weights[taken], dtype=np.float64))[:, None]
     return rows

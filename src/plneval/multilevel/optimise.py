@@ -1,0 +1,146 @@
+"""The parameters at the least criterion: starts, a subsample for large data, and what is made of zero variances.
+
+Parameters are unbounded: a bound at 0 on the diagonal of Λ traps an optimiser there, where the gradient vanishes by
+symmetry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plneval.multilevel.design import Floats
+from plneval.multilevel.engine import Engine, Root
+from plneval.multilevel.theta import Parameters
+from plneval.multilevel.trust_region import Minimum, minimise
+
+# Relative standard deviations that all random effects start from, per standard deviation of their column.
+STARTS = (1.0, 0.2)
+# lme4's threshold for a diagonal entry of theta that counts as zero.
+SINGULAR = 1e-4
+# A diagonal entry is set to 0 if the criterion rises by no more than this.
+SNAP = 1e-9
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The least criterion found.
+
+    Attributes
+    ----------
+    theta
+        lme4's theta.
+    factors
+        Λ of each level for the centred columns, innermost first.
+    criterion
+        Its value.
+    root
+        β and σ² of the working columns there.
+    gradient
+        (theta,) derivative of the criterion.
+    converged
+        Whether a fresh Hessian certifies the point as a minimum.
+    singular
+        Whether a diagonal entry of theta is below 1e-4, as lme4 says it.
+    predicted_decrease
+        Half the Newton decrement.
+    evaluations
+        Evaluations on all data (subsample apart).
+    """
+
+    theta: Floats
+    factors: tuple[Floats, ...]
+    criterion: float
+    root: Root
+    gradient: Floats
+    converged: bool
+    singular: bool
+    predicted_decrease: float
+    evaluations: int
+
+
+class ScaledObjective:
+    """The criterion as a function of lower triangles of Λ, centred and scaled: each entry about a relative SD."""
+
+    def __init__(self, engine: Engine, parameters: Parameters, scales: list[Floats]) -> None:
+        self.engine = engine
+        self.parameters = parameters
+        self.scales = scales
+
+    def factors(self, point: Floats) -> list[Floats]:
+        """Λ of each level for the centred columns."""
+        unit = self.parameters.factors(point)
+        return [scale[:, None] * factor for scale, factor in zip(self.scales, unit, strict=True)]
+
+    def start(self, size: float) -> Floats:
+        """Diagonals at ``size``, the rest 0."""
+        point = np.zeros(self.parameters.size)
+        point[self.parameters.diagonal] = size
+        return point
+
+    def __call__(self, point: Floats) -> tuple[float, Floats]:
+        try:
+            value, gradient, _ = self.engine.value_and_gradient(self.factors(point))
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros_like(point)
+        parts = []
+        for block in self.parameters.blocks:
+            rows, columns = block.lower
+            full = self.scales[block.level][:, None] * gradient[block.level]
+            parts.append(full[block.first + rows, block.first + columns])
+        return value, np.concatenate(parts)
+
+
+def optimise(engine: Engine, parameters: Parameters) -> Optimum:
+    """Find the least criterion."""
+    objective = ScaledObjective(engine, parameters, engine.column_scales)
+    before = engine.evaluations
+    sample = engine.sample()
+    if sample is None:
+        found = _best_of_starts(objective)
+    else:
+        rehearsal = _best_of_starts(ScaledObjective(sample, parameters, engine.column_scales))
+        larger = engine.freedom / sample.freedom
+        found = minimise(objective, _inside(rehearsal.point), hessian=_convex(rehearsal.hessian) * larger)
+    return _finished(objective, found, engine.evaluations - before)
+
+
+def _best_of_starts(objective: ScaledObjective) -> Minimum:
+    ends = [minimise(objective, objective.start(size)) for size in STARTS]
+    return min(ends, key=lambda end: (round(end.value, 9), not end.converged))
+
+
+def _inside(point: Floats) -> Floats:
+    """The point with entries away from 0, where a gradient would vanish by symmetry."""
+    return np.where(np.abs(point) < 0.02, np.where(point < 0, -0.02, 0.02), point)
+
+
+def _convex(hessian: Floats) -> Floats:
+    values, vectors = np.linalg.eigh(hessian)
+    return np.asarray((vectors * np.maximum(np.abs(values), 1e-3 * np.abs(values).max())) @ vectors.T)
+
+
+def _finished(objective: ScaledObjective, found: Minimum, evaluations: int) -> Optimum:
+    """theta of the point found, with diagonal entries that are as good as 0 set to 0."""
+    parameters, engine = objective.parameters, objective.engine
+    theta = parameters.theta_of(parameters.uncentred(objective.factors(found.point)))
+    value, gradient, root = engine.value_and_gradient(parameters.centred(parameters.factors(theta)))
+    for place in parameters.diagonal:
+        if 0 < theta[place] < 100 * SINGULAR:
+            lower = theta.copy()
+            lower[place] = 0.0
+            at_zero = engine.value_and_gradient(parameters.centred(parameters.factors(lower)))
+            if at_zero[0] <= value + SNAP:
+                theta, (value, gradient, root) = lower, at_zero
+    return Optimum(
+        theta=theta,
+        factors=tuple(parameters.centred(parameters.factors(theta))),
+        criterion=value,
+        root=root,
+        gradient=parameters.gradient(gradient),
+        converged=found.converged,
+        singular=bool((theta[parameters.diagonal] < SINGULAR).any()),
+        predicted_decrease=found.predicted_decrease,
+        evaluations=evaluations,
+    )

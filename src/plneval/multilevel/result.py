@@ -1,0 +1,240 @@
+"""A fitted model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from plneval.multilevel.design import Floats, Intake, Integers
+from plneval.multilevel.engine import Engine
+from plneval.multilevel.errors import MultilevelError
+from plneval.multilevel.optimise import Optimum
+from plneval.multilevel.satterthwaite import CovarianceOfParameters, covariance_of_parameters
+from plneval.multilevel.statistics import Statistics
+from plneval.multilevel.theta import Parameters
+
+CONFIDENCE = 0.95
+DF_METHODS = ("satterthwaite", "kenward_roger")
+
+
+def coefficient_table(
+    terms: list[str], estimate: Floats, se: Floats, df: Floats, confidence: float = CONFIDENCE
+) -> pd.DataFrame:
+    """Estimates with t tests and intervals: term, estimate, se, df, t, p, ci_low, ci_high."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = estimate / se
+    p = 2.0 * scipy.stats.t.sf(np.abs(t), df)
+    reach = scipy.stats.t.ppf(0.5 + confidence / 2.0, df) * se
+    columns = {"term": terms, "estimate": estimate, "se": se, "df": df, "t": t, "p": p}
+    return pd.DataFrame({**columns, "ci_low": estimate - reach, "ci_high": estimate + reach})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A linear mixed model at its least criterion.
+
+    Attributes
+    ----------
+    statistics
+        The sums it was fitted to.
+    reml
+        Whether the criterion is restricted.
+    engine_used, parameters, optimum
+        The criterion, the order of theta, and what was found; see ``docs/multilevel.md``.
+    kept
+        Positions among the columns of X of those that are estimated; the others are collinear, and in ``dropped``.
+    intake
+        The rows, for what needs a second pass; ``None`` for a fit to statistics.
+    """
+
+    statistics: Statistics
+    reml: bool
+    engine_used: Engine
+    parameters: Parameters
+    optimum: Optimum
+    kept: Integers
+    intake: Intake | None
+
+    @property
+    def formula(self) -> str:
+        """As written."""
+        return self.statistics.model.formula
+
+    @property
+    def terms(self) -> list[str]:
+        """Names of the fixed effects that are estimated."""
+        model = self.statistics.model
+        return [model.names[model.fixed[at]] for at in self.kept]
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+        return self.statistics.n
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Groups of each grouping factor, innermost first."""
+        names = [shape.name for shape in self.statistics.model.levels]
+        return dict(zip(names, self.statistics.sizes, strict=True))
+
+    @property
+    def dropped(self) -> pd.DataFrame:
+        """What was left out and why: kind, reason, count, first."""
+        return self.statistics.dropped
+
+    @property
+    def engine(self) -> str:
+        """Which engine fitted it: ``nested``, ``crossed`` or ``mixedlm``."""
+        return self.engine_used.name
+
+    @property
+    def converged(self) -> bool:
+        """Whether a fresh Hessian certifies the optimum: no decrease left, no direction downwards."""
+        return self.optimum.converged
+
+    @property
+    def singular(self) -> bool:
+        """Whether a variance is estimated at 0 or effects are perfectly correlated (a diagonal of Λ below 1e-4)."""
+        return self.optimum.singular
+
+    @property
+    def gradient_norm(self) -> float:
+        """Euclidean length of the criterion's gradient in theta."""
+        return float(np.linalg.norm(self.optimum.gradient))
+
+    @property
+    def theta(self) -> Floats:
+        """lme4's theta."""
+        return self.optimum.theta.copy()
+
+    @property
+    def criterion(self) -> float:
+        """The REML criterion, or minus twice the log-likelihood."""
+        return self.optimum.criterion
+
+    @property
+    def log_likelihood(self) -> float:
+        """The (restricted) log-likelihood."""
+        return -0.5 * self.criterion
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion: fixed effects, theta and σ are counted, as in lme4."""
+        return self.criterion + 2.0 * (len(self.kept) + self.parameters.size + 1)
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return float(np.sqrt(self.optimum.root.residual / self.engine_used.freedom))
+
+    def criterion_at(self, theta: Floats) -> float:
+        """The criterion at other relative covariance parameters, in lme4's order."""
+        factors = self.parameters.centred(self.parameters.factors(np.asarray(theta, dtype=np.float64)))
+        try:
+            return self.engine_used.value_and_gradient(factors)[0]
+        except np.linalg.LinAlgError:
+            return np.inf
+
+    @cached_property
+    def to_columns(self) -> Floats:
+        """(p, p) R: coefficients of the columns as given are R times those of the working columns, plus the slope."""
+        model, centre = self.statistics.model, self.statistics.centre
+        change = np.eye(len(self.kept))
+        positions = [model.fixed[at] for at in self.kept]
+        if model.intercept in positions:
+            row = positions.index(model.intercept)
+            for place, position in enumerate(positions):
+                if position != model.intercept:
+                    change[row, place] = -centre.shift[position]
+        return change
+
+    @cached_property
+    def coefficients(self) -> Floats:
+        """(p,) fixed effects."""
+        return self.to_columns @ (self.optimum.root.coefficients + self.statistics.centre.slope[self.kept])
+
+    @cached_property
+    def vcov(self) -> pd.DataFrame:
+        """(p, p) covariance of the fixed effects, given theta."""
+        covariance = self.sigma**2 * self.to_columns @ self.optimum.root.inverse @ self.to_columns.T
+        return pd.DataFrame((covariance + covariance.T) / 2.0, index=self.terms, columns=self.terms)
+
+    @cached_property
+    def fixed(self) -> pd.DataFrame:
+        """Fixed effects with Satterthwaite's degrees of freedom: term, estimate, se, df, t, p, ci_low, ci_high."""
+        return self.df("satterthwaite")
+
+    @cached_property
+    def variance(self) -> pd.DataFrame:
+        """Variances and covariances of the random effects, in theta's order, and the residual variance.
+
+        Columns: ``group``, ``name1``, ``name2`` (``None`` for a variance), ``variance`` (the variance or
+        covariance) and ``sd`` (the standard deviation or correlation).
+        """
+        factors = self.parameters.factors(self.optimum.theta)
+        rows: list[tuple[str, str | None, str | None, float, float]] = []
+        for block in self.parameters.blocks:
+            factor = factors[block.level][block.rows, block.rows] * self.sigma
+            psi = factor @ factor.T
+            sd = np.sqrt(np.diagonal(psi))
+            group = self.statistics.model.levels[block.level].name
+            rows.extend((group, name, None, float(psi[i, i]), float(sd[i])) for i, name in enumerate(block.names))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                correlation = psi / np.outer(sd, sd)
+            for j in range(block.width):
+                for i in range(j + 1, block.width):
+                    row = (group, block.names[j], block.names[i], float(psi[i, j]), float(correlation[i, j]))
+                    rows.append(row)
+        rows.append(("Residual", None, None, self.sigma**2, self.sigma))
+        return pd.DataFrame(rows, columns=["group", "name1", "name2", "variance", "sd"])
+
+    @cached_property
+    def _parameter_covariance(self) -> CovarianceOfParameters:
+        return covariance_of_parameters(self.engine_used, self.parameters, self.optimum)
+
+    def df(self, method: str = "satterthwaite") -> pd.DataFrame:
+        """The fixed effects with degrees of freedom by a method; a table like ``fixed``.
+
+        ``"satterthwaite"`` as lmerTest; ``"kenward_roger"`` as pbkrtest, with its adjusted standard errors.
+        """
+        return self._table(np.eye(len(self.kept)), self.terms, method)
+
+    def contrast(self, weights: Mapping[str, float], method: str = "satterthwaite") -> pd.DataFrame:
+        """A linear combination of fixed effects: one row like ``fixed``.
+
+        Parameters
+        ----------
+        weights
+            For each term its weight; terms left out weigh 0.
+        method
+            Degrees of freedom, as for :meth:`df`.
+        """
+        unknown = [term for term in weights if term not in self.terms]
+        if unknown:
+            raise MultilevelError(f"no fixed effect {unknown[0]!r}; there are {', '.join(self.terms)}")
+        row = np.array([[float(weights.get(term, 0.0)) for term in self.terms]])
+        if not np.isfinite(row).all() or not row.any():
+            raise MultilevelError("a contrast needs finite weights that are not all 0")
+        name = " + ".join(f"{weight:g} {term}" for term, weight in weights.items())
+        return self._table(row, [name], method)
+
+    def _table(self, contrasts: Floats, names: list[str], method: str) -> pd.DataFrame:
+        estimate = contrasts @ self.coefficients
+        if method == "satterthwaite":
+            covariance = self.vcov.to_numpy()
+            rows = contrasts @ self.to_columns
+            df = np.array([self._parameter_covariance.df(row) for row in rows])
+        else:
+            raise MultilevelError(f"no method {method!r} for degrees of freedom; there are {', '.join(DF_METHODS)}")
+        se = np.sqrt(np.einsum("ra,ab,rb->r", contrasts, covariance, contrasts))
+        return coefficient_table(names, estimate, se, df)
+
+    def __repr__(self) -> str:
+        kind = "REML" if self.reml else "ML"
+        groups = ", ".join(f"{name} {count}" for name, count in self.groups.items())
+        return f"Fit({self.formula}; {kind} criterion {self.criterion:.4f}; {self.n} rows; {groups})"
