@@ -131,6 +131,9 @@ def test_change_and_standard_error_of_schools_by_hand() -> None:
     total = found.xs("total", level="part")
     assert total["change"].to_dict() == pytest.approx({"member": -1.5, "comparison": 0.5, "difference": -2})
     assert total["se"].to_dict() == pytest.approx({"member": 0.5, "comparison": 0.5, "difference": np.sqrt(0.5)})
+    assert total["df"].tolist() == [1, 1, 1]
+    # The quantile of t with 1 df at 97.5 % is 12.706.
+    assert total.loc["member", "ci_high"] == pytest.approx(-1.5 + 12.7062 * 0.5, abs=1e-4)
     assert total["n_schools"].to_dict() == {"member": 2, "comparison": 2, "difference": 4}
     assert total["n_pupils"].to_dict() == {"member": 4, "comparison": 4, "difference": 8}
     assert found.loc[("member", "within_gap"), "change"] == pytest.approx(-1.5)

@@ -21,6 +21,9 @@ CHANGES = {
     "part": "str",
     "change": "float64",
     "se": "float64",
+    "df": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
     "n_schools": "Int64",
     "n_pupils": "Int64",
     "clusters": "Int64",
@@ -136,7 +139,8 @@ def gap_change(panel: pd.DataFrame, outcome: str, column: str = "z") -> pd.DataF
     outcome year before joining is divided for the group's schools and for the schools that never join, in the same two
     years; cells are averaged with the group's pupils of the later year as weights, in both arms. ``arm`` 'difference'
     is member less comparison: the effect on the gap by part, if gaps and sorting would have moved alike. Standard
-    errors are delete-one-cluster jackknife, stratified by arm; missing with one cluster in an arm.
+    errors are delete-one-cluster jackknife, stratified by arm; missing with one cluster in an arm. Intervals are by t,
+    with the arm's clusters less 1 as ``df``, for the difference those of the arm with fewer.
 
     Parameters
     ----------
@@ -167,14 +171,26 @@ def gap_change(panel: pd.DataFrame, outcome: str, column: str = "z") -> pd.DataF
             variance[:] = np.nan
             continue
         variance += (len(own) - 1) / len(own) * ((usable - usable.mean(axis=0)) ** 2).sum(axis=0)
+    arms = {"member": grid.member, "comparison": ~grid.member, "difference": everybody}
+    clusters = {arm: len(np.unique(grid.cluster[chosen])) for arm, chosen in arms.items()}
+    df = {arm: n - 1 for arm, n in clusters.items()} | {
+        "difference": min(clusters["member"], clusters["comparison"]) - 1
+    }
     rows = []
-    for place, arm in enumerate(("member", "comparison", "difference")):
-        chosen = grid.member if arm == "member" else ~grid.member if arm == "comparison" else everybody
-        counts = grid.counted(cells, chosen)
+    for place, (arm, chosen) in enumerate(arms.items()):
+        counts = (*grid.counted(cells, chosen), clusters[arm], len(cells))
         for number, part in enumerate(("total", *PARTS)):
             estimate, se = full[place, number], np.sqrt(variance[place, number])
-            rows.append((outcome, arm, part, estimate, se, *counts, len(np.unique(grid.cluster[chosen])), len(cells)))
+            rows.append((outcome, arm, part, estimate, se, df[arm], *_interval(estimate, se, df[arm]), *counts))
     return pd.DataFrame(rows, columns=list(CHANGES)).astype(CHANGES)
+
+
+def _interval(estimate: float, se: float, df: int) -> tuple[float, float]:
+    from scipy import stats
+
+    level = load("effect_size").confidence_level
+    half = float(stats.t.ppf((1 + level) / 2, df)) * se
+    return estimate - half, estimate + half
 
 
 @dataclass(frozen=True)
