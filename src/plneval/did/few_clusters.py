@@ -56,7 +56,8 @@ def adjusted_errors(effects: GroupTimeEffects) -> AdjustedErrors:
     for k, cell in enumerate(effects.estimated):
         if cell.time == cell.base:
             continue
-        sample, contribution, method = effects.again(cell)
+        sample, contribution = effects.again(k)
+        method = effects.method if effects.n_covariates else "means"
         found = adjusted(sample, contribution, effects.pieces.cluster, n_clusters, method)
         rows[:, k] = effects.by_cluster(found.contributions)
         residuals[:, k], lone[k] = found.residuals, found.lone

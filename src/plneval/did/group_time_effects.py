@@ -172,13 +172,14 @@ class GroupTimeEffects:
 
         return adjusted_errors(self)
 
-    def again(self, cell: GroupTime) -> tuple[Sample, Floats, str]:
-        """Sample, contributions by record, and estimator (``"means"`` without covariates) of one group and time."""
+    def again(self, k: int) -> tuple[Sample, Floats]:
+        """Sample of one group and time, and its contributions: of changes (P,) by piece, of levels (R,) by record."""
         if self._source is None:
             raise DidError("these effects were not made by att_gt(), so that small-sample errors are not available")
-        sample = self._source.take(cell)
-        _, contribution = estimator(self.design.changes, self.method, bool(self.n_covariates))(sample)
-        return sample, contribution, self.method if self.n_covariates else "means"
+        sample = self._source.take(self.estimated[k])
+        if self.design.changes:
+            return sample, self.contributions[:, k]
+        return sample, estimator(False, self.method, bool(self.n_covariates))(sample)[1]
 
     def aggregate(
         self,

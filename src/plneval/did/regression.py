@@ -27,9 +27,15 @@ def inverse(matrix: Floats, of: str) -> Floats:
     """
     scale = np.sqrt(np.diag(matrix))
     if np.all(scale > 0):
-        scaled = matrix / np.outer(scale, scale)
-        if len(matrix) == 1 or 1 / np.linalg.cond(scaled, 1) > SINGULAR:
-            return np.asarray(np.linalg.inv(scaled) / np.outer(scale, scale))
+        product = np.outer(scale, scale)
+        scaled = matrix / product
+        try:
+            inverted = np.linalg.inv(scaled)
+        except np.linalg.LinAlgError:
+            inverted = np.full_like(scaled, np.inf)
+        condition = np.abs(scaled).sum(axis=0).max() * np.abs(inverted).sum(axis=0).max()
+        if len(matrix) == 1 or 1 / condition > SINGULAR:
+            return np.asarray(inverted / product)
     raise CannotEstimate(f"collinear covariates, or too few rows for them, in {of}")
 
 

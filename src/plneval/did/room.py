@@ -58,7 +58,7 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
     Parameters
     ----------
     contribution
-        (R,) of each record, as the estimators of :mod:`plneval.did.two_by_two` return them.
+        Contributions to the error: of changes, (P,) by piece; of levels, (R,) of each record.
     cluster
         (P,) the cluster of each piece.
     method
@@ -68,7 +68,7 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
     """
     records, n_pieces = sample.records, len(cluster)
     part = np.stack([sample.treated, sample.post], axis=1) > 0
-    room = np.ones(len(contribution))
+    room = np.ones(len(sample.treated))
     residuals = np.zeros(n_clusters)
     owner = cluster[sample.piece]
     alone = {True: False, False: False}
@@ -82,7 +82,9 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
         used = plain if method != "ipw" else _gram(records, other, x.shape[1], weight)
         room[other] = 1 - _leverage(used, owner[other])
         around = np.linalg.pinv(used.sum(axis=0), hermitian=True)
-        around = around if method != "ipw" else np.zeros_like(around)
+        if method in ("ipw", "dr"):
+            # The error of the propensity model is not counted here: no credit for that of the regression either.
+            around = np.zeros_like(around)
         room[treated] = _room_of_treated(records.weight[treated], x[treated], owner[treated], around)
         if method in ("ipw", "dr"):
             kish = [_kish(given[other], owner[other]) for given in (weight, records.weight)]
@@ -90,12 +92,16 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
         sign = 1.0 if post else -1.0
         residuals += sign * _residuals(records, other, x, plain, owner, n_clusters)
     kept = room > NO_ROOM
-    scaled = np.where(kept, contribution, 0.0) / np.sqrt(np.where(kept, room, 1.0))
+    factor = np.where(kept, 1.0, 0.0) / np.sqrt(np.where(kept, room, 1.0))
     if alone[True]:
-        scaled = np.where(part[:, 0], 0.0, scaled)
-    return Adjusted(
-        np.bincount(sample.piece, scaled, n_pieces).astype(np.float64), residuals, alone[True], alone[False], effective
-    )
+        factor = np.where(part[:, 0], 0.0, factor)
+    if part[:, 1].all():
+        of_piece = np.zeros(n_pieces)
+        of_piece[sample.piece] = factor  # All records of a piece have the same.
+        scaled = contribution * of_piece
+    else:
+        scaled = np.bincount(sample.piece, contribution * factor, n_pieces).astype(np.float64)
+    return Adjusted(scaled, residuals, alone[True], alone[False], effective)
 
 
 def _comparison_weights(sample: Sample, method: str) -> Floats:
