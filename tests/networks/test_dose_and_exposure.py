@@ -102,6 +102,13 @@ def test_without_a_staff_register_the_schools_own_count_serves_and_more_particip
     assert found["intensity_over_one"] == 1
 
 
+def test_a_school_that_names_no_participant_has_no_intensity_rather_than_none() -> None:
+    memberships = [spell("alpha", "A", "2013-10-01"), spell("alpha", "A", "2015-10-01", None, "a1")]
+    table = intensity(four_schools(memberships=memberships)).set_index(["school", "year"])
+    assert table.loc[(1, 2015), ["participants", "intensity"]].isna().all()
+    assert table.loc[(1, 2016), ["participants", "intensity"]].tolist() == [1, 0.5]
+
+
 def test_share_of_teaching_by_participants_takes_missing_and_too_large_shares_by_the_named_rules() -> None:
     pupils = [row for pupil in "pqrs" for row in on_roll(pupil, "A", 2016)]
     tables = four_schools(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+
 import pandas as pd
 import pytest
-from network_study import four_schools, spell
+from network_study import four_schools, spell, study
 
 from plneval.networks.attendance import network_hours
 from plneval.networks.registry import network_years, networks_by_rule, registry, runs
+from plneval.networks.structure import WaveNetwork, figure_data, wave_networks
+from plneval.networks.study_tables import StudyTables
 
 
 def test_members_of_each_year_follow_from_those_who_joined_left_and_returned() -> None:
@@ -82,6 +87,37 @@ def test_each_rule_gives_a_school_in_two_networks_its_network() -> None:
     assert of_b("all") == {2016: [(1, 1.0)], 2017: [(1, 0.5), (2, 0.5)]}
     with pytest.raises(ValueError, match="needs the hours"):
         networks_by_rule(tables, "strongest_dose")
+
+
+def test_other_identifiers_in_the_same_order_give_the_same_numbers() -> None:
+    """The key of the pseudonyms changes every identifier and no row's place."""
+
+    def measures(word: Callable[[str], str]) -> list[pd.DataFrame]:
+        people = {"A": ("a1", "a2"), "B": ("b1",)}
+        tables = study(
+            schools=[{"school_id": word(school), "arm": "member", "entry_year": 2014} for school in people],
+            networks=[{"network_id": word("alpha")}],
+            memberships=[
+                spell(word("alpha"), word(school), "2013-10-01", None, word(teacher))
+                for school, teachers in people.items()
+                for teacher in teachers
+            ],
+            ties=[{"wave": "1", "source": word("b1"), "target": word("a2"), "strength": 2}],
+        )
+        return [
+            network_years(tables),
+            runs(tables, "teacher"),
+            tables.spells,
+            tables.ties,
+            *figure_data(*found(tables)),
+        ]
+
+    def found(tables: StudyTables) -> tuple[WaveNetwork, int]:
+        return wave_networks(tables, {"1": 2015})[0], 7
+
+    hashed = measures(lambda text: hashlib.sha256(text.encode()).hexdigest())
+    for plain, other in zip(measures(str), hashed, strict=True):
+        pd.testing.assert_frame_equal(plain, other)
 
 
 def test_the_rule_all_shares_every_school_year_out_once(simulated) -> None:

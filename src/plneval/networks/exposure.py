@@ -35,7 +35,8 @@ def intensity(tables: StudyTables) -> pd.DataFrame:
     Teachers are counted in the staff register of the year (``source`` 'staff register'), else taken from
     ``school_years.n_teachers`` ('school years'), else unknown ('none'). With a register, only participants who stand in
     it at that school and year are counted; ``not_on_staff`` are the others. A share above 1 is missing: the number of
-    teachers cannot be right.
+    teachers cannot be right. Participants and intensity are missing where the school has named no participant by then:
+    who took part is not known, it is not nobody.
     """
     years = school_network_years(tables)[["school", "year"]].drop_duplicates().sort_values(["school", "year"])
     people = teacher_network_years(tables)[["school", "year", "teacher"]].drop_duplicates()
@@ -48,7 +49,9 @@ def intensity(tables: StudyTables) -> pd.DataFrame:
     from_register = registered.notna()
     everybody = people.groupby(keys).size().reindex(index).fillna(0)
     present = people.loc[on_staff.to_numpy()].groupby(keys).size().reindex(index).fillna(0)
-    count = present.astype("float64").where(from_register, everybody.astype("float64"))
+    named_from = tables.teacher_spells.groupby("school")["entry"].min()
+    named = (years["school"].map(named_from) <= years["year"]).fillna(False).to_numpy(dtype=bool)
+    count = present.astype("float64").where(from_register, everybody.astype("float64")).where(named)
     teachers = registered.astype("float64").where(from_register, declared.where(declared > 0))
     share = count / teachers
     source = np.select([from_register, teachers.notna()], ["staff register", "school years"], "none")

@@ -83,7 +83,7 @@ def _memberships(tables: StudyTables) -> dict[str, int]:
     empty = (tables.spells["exit"] <= tables.spells["entry"]).fillna(False)
     staff = intensity(tables)
     # Participants above the number of teachers: the share is missing although both numbers are known.
-    over = staff["intensity"].isna() & staff["n_teachers"].notna()
+    over = staff["intensity"].isna() & staff["n_teachers"].notna() & staff["participants"].notna()
     return {
         "teacher_in_two_schools": int((schools > 1).groupby("teacher").any().sum()) if len(schools) else 0,
         "network_of_one_school": int((most == 1).sum()) if len(runs(tables, level)) else 0,
