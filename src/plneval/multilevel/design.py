@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from plneval.multilevel.encoding import Encoding
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -79,6 +82,9 @@ class Design:
         (n,) prior weights above 0, or ``None``: the residual variance of a row is σ²/weight.
     nested
         Whether the levels are nested; if not, levels are in decreasing number of groups.
+    encoding
+        How rows become columns (categories, constants of ``scale``): what new rows need; ``None`` for designs made by
+        hand.
     """
 
     formula: str
@@ -91,6 +97,7 @@ class Design:
     levels: tuple[Level, ...]
     weights: NDArray[Any] | None = None
     nested: bool = True
+    encoding: Encoding | None = None
 
 
 class Intake(Protocol):

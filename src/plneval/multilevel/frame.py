@@ -267,6 +267,7 @@ def design_of(
         levels=tuple(levels),
         weights=block.weights,
         nested=nesting.nested,
+        encoding=encoding,
     )
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from plneval.multilevel.design import Design, Floats, Integers, Term
 from plneval.multilevel.errors import MultilevelError
+
+if TYPE_CHECKING:
+    from plneval.multilevel.encoding import Encoding
 
 # Rows that the shift of the outcome is estimated from; any value would be undone exactly.
 SHIFT_ROWS = 20_000
@@ -44,6 +48,7 @@ class Model:
     intercept: int | None
     levels: tuple[LevelShape, ...]
     weighted: bool
+    encoding: Encoding | None = None
 
     @classmethod
     def of(cls, design: Design) -> Model:
@@ -56,6 +61,7 @@ class Model:
             intercept=design.intercept,
             levels=tuple(LevelShape(level.name, level.terms) for level in design.levels),
             weighted=design.weights is not None,
+            encoding=design.encoding,
         )
 
     def check_same(self, other: Model) -> None:
@@ -70,6 +76,14 @@ class Model:
                 raise MultilevelError(
                     f"statistics of different {part} cannot be added ({mine} and {theirs}): use one formula, and "
                     "declare the same categories in every part (pandas.Categorical)"
+                )
+        if self.encoding is not None and other.encoding is not None:
+            mine, theirs = dict(self.encoding.constants), dict(other.encoding.constants)
+            if mine != theirs:
+                call = next(iter(mine))
+                raise MultilevelError(
+                    f"{call} takes its constants from the rows, so it is not the same column in every part: compute it "
+                    "with fixed constants first"
                 )
         if self.weighted != other.weighted:
             raise MultilevelError("statistics with and without prior weights cannot be added: give both weights")
