@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from plneval.networks.exposure import (
     separability,
     taught_share,
 )
-from plneval.networks.problems import data_problems
+from plneval.networks.problems import RULES, data_problems
 
 EVENTS = [
     # Study year 2016: three events of alpha; a1 attends two of them, b1 one.
@@ -264,3 +266,11 @@ def test_tables_without_rows_give_measures_without_rows() -> None:
     assert taught_share(tables).empty
     assert pupil_years(tables).empty
     assert np.all(data_problems(tables)["count"] > 0)
+
+
+def test_documentation_lists_every_rule(root: Path) -> None:
+    page = (root / "docs" / "networks.md").read_text(encoding="utf-8")
+    section = page.split("## Data that cannot be right")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+    assert sorted(listed) == sorted(RULES)
