@@ -78,9 +78,9 @@ class Model:
                     "declare the same categories in every part (pandas.Categorical)"
                 )
         if self.encoding is not None and other.encoding is not None:
-            mine, theirs = dict(self.encoding.constants), dict(other.encoding.constants)
-            if mine != theirs:
-                call = next(iter(mine))
+            constants = dict(self.encoding.constants)
+            if constants != dict(other.encoding.constants):
+                call = next(iter(constants))
                 raise MultilevelError(
                     f"{call} takes its constants from the rows, so it is not the same column in every part: compute it "
                     "with fixed constants first"
