@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 FEW_NETWORKS: Final = 5
 """With fewer networks τ̂ is close to a guess and the intervals lean on normality."""
 _QUANTILES: Final = 400
+_HALVINGS: Final = 40
 _FARTHEST: Final = 8.0
 """Normal quantile beyond which a share counts as 0 or 1."""
 
@@ -54,7 +55,8 @@ class Spread:
         Share of the population of networks whose true effect is below zero, with its interval.
     networks
         One row for each network in the order given: unit, estimate, se, shrunken, shrunken_se, low, high, reliability
-        (τ̂²/(τ̂² + se²)); their intervals take τ̂ for τ. For the restricted folder only.
+        (τ̂²/(τ̂² + se²)). ``shrunken_se`` takes τ̂ for τ; low and high do not: they are quantiles of the network's
+        effect over the confidence distribution of τ. For the restricted folder only.
     warnings
         Any of ``one_network``, ``few_networks``, ``no_spread_found`` (τ̂ = 0: not the same as no spread),
         ``spread_not_told_from_zero``, ``network_of_one_school``, ``no_prediction_from_two_networks``,
@@ -133,7 +135,7 @@ def between_network_spread(
     low, high = fit.interval(0)
     half = _prediction_half_width(fit)
     doubt = _doubt_about_both(fit)
-    if doubt.empty:
+    if doubt.tau2 is None:
         warnings.append("closer_than_chance")
     return Spread(
         state="estimated",
@@ -144,8 +146,8 @@ def between_network_spread(
         mean_high=high,
         df=fit.df,
         sd=tau,
-        sd_low=float("nan") if doubt.empty else float(np.sqrt(fit.tau2_low)),
-        sd_high=float("nan") if doubt.empty else float(np.sqrt(fit.tau2_high)),
+        sd_low=float("nan") if doubt.tau2 is None else float(np.sqrt(fit.tau2_low)),
+        sd_high=float("nan") if doubt.tau2 is None else float(np.sqrt(fit.tau2_high)),
         sd_paule_mandel=float(np.sqrt(other.tau2)),
         i2=fit.i2,
         q=fit.q,
@@ -158,7 +160,7 @@ def between_network_spread(
         share_below_zero=_share_below_zero(mean, tau),
         share_low=doubt.share[0],
         share_high=doubt.share[1],
-        networks=_shrunken(effects, y, matrix, fit),
+        networks=_shrunken(effects, y, matrix, fit, doubt.tau2),
         warnings=tuple(warnings),
         level=level,
     )
@@ -246,11 +248,11 @@ def _share_below_zero(mean: float, tau: float) -> float:
 
 @dataclass(frozen=True)
 class _Doubt:
-    """Intervals that rest on μ and τ together; ``empty`` where no τ fits the estimates."""
+    """Intervals that rest on μ and τ together, from draws of τ²; missing where no τ fits the estimates."""
 
     share: tuple[float, float]
     prediction: tuple[float, float]
-    empty: bool
+    tau2: Floats | None
 
 
 def _doubt_about_both(fit: RandomEffects) -> _Doubt:
@@ -265,13 +267,12 @@ def _doubt_about_both(fit: RandomEffects) -> _Doubt:
 
     ends = (1 - fit.level) / 2, (1 + fit.level) / 2
     if fit.q < chdtri(fit.df, ends[1]):
-        return _Doubt((float("nan"),) * 2, (float("nan"),) * 2, True)
+        return _Doubt((float("nan"),) * 2, (float("nan"),) * 2, None)
     tau2 = _tau2_at(fit, chdtri(fit.df, (np.arange(_QUANTILES) + 0.5) / _QUANTILES))
     w = 1 / (fit.turned.v + tau2[:, None])
     one = fit.turned.x[:, 0]
     total = (w * one**2).sum(axis=1)
     mean, se, tau = (w * one * fit.turned.y).sum(axis=1) / total, 1 / np.sqrt(total), np.sqrt(tau2)
-    wide = np.sqrt(tau2 + se**2)
 
     def share(probability: float) -> float:
         def excess(z: float) -> float:
@@ -283,11 +284,20 @@ def _doubt_about_both(fit: RandomEffects) -> _Doubt:
             return 1.0
         return float(ndtr(brentq(excess, -_FARTHEST, _FARTHEST, xtol=1e-10)))
 
-    def effect(probability: float) -> float:
-        low, high = float((mean - _FARTHEST * wide).min()), float((mean + _FARTHEST * wide).max())
-        return float(brentq(lambda x: float(ndtr((x - mean) / wide).mean()) - probability, low, high, xtol=1e-12))
+    low, high = (float(_mixture_quantile(mean, np.sqrt(tau2 + se**2), end)) for end in ends)
+    return _Doubt((share(ends[0]), share(ends[1])), (low, high), tau2)
 
-    return _Doubt((share(ends[0]), share(ends[1])), (effect(ends[0]), effect(ends[1])), False)
+
+def _mixture_quantile(mean: Floats, sd: Floats, probability: float) -> Floats:
+    """Quantiles of equal mixtures of normals along the first axis, by halving."""
+    from scipy.special import ndtr
+
+    low, high = (mean - _FARTHEST * sd).min(axis=0), (mean + _FARTHEST * sd).max(axis=0)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = ndtr((middle - mean) / sd).mean(axis=0) < probability
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray((low + high) / 2)
 
 
 def _tau2_at(fit: RandomEffects, values: Floats) -> Floats:
@@ -302,26 +312,46 @@ def _tau2_at(fit: RandomEffects, values: Floats) -> Floats:
     low, high = np.zeros(len(values)), np.full(len(values), float(v.mean() + np.var(y)))
     while (above := q(high) > values).any():
         high = np.where(above, 2 * high, high)
-    for _ in range(50):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         above = q(middle) > values
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(fit.q <= values, 0.0, (low + high) / 2)
 
 
-def _shrunken(effects: pd.DataFrame, y: Floats, matrix: Floats, fit: RandomEffects) -> pd.DataFrame:
-    """Best linear unbiased predictions θ̂ = μ̂ + A(y − μ̂), A = τ²(V + τ²I)⁻¹; the interval takes τ̂ as known."""
-    k, mean = len(y), float(fit.coefficients[0])
-    shrink = fit.tau2 * np.linalg.inv(matrix + fit.tau2 * np.eye(k)) if fit.tau2 else np.zeros((k, k))
-    left = (np.eye(k) - shrink).sum(axis=1)
-    # Error of the prediction given μ, and what the estimated μ adds.
-    variance = fit.tau2 * (1 - np.diag(shrink)) + left**2 * float(fit.vcov[0, 0])
-    shrunken, se = mean + shrink @ (y - mean), np.sqrt(np.maximum(variance, 0.0))
+def _shrunken(
+    effects: pd.DataFrame, y: Floats, matrix: Floats, fit: RandomEffects, draws: Floats | None
+) -> pd.DataFrame:
+    """Best linear unbiased predictions θ̂ = μ̂ + A(y − μ̂), A = τ²(V + τ²I)⁻¹, with intervals over draws of τ²."""
+    vcov = np.array([float(fit.vcov[0, 0])])
+    shrunken, variance = _predicted(y, matrix, np.array([fit.tau2]), vcov)
+    se = np.sqrt(variance[0])
     table = effects[["unit", "estimate", "se"]].reset_index(drop=True)
+    low = high = np.full(len(y), np.nan)
+    if draws is not None:
+        mean, spread = _predicted(y, matrix, draws, None)
+        ends = (1 - fit.level) / 2, (1 + fit.level) / 2
+        low, high = (_mixture_quantile(mean, np.sqrt(spread), end) for end in ends)
     return table.assign(
-        shrunken=shrunken,
+        shrunken=shrunken[0],
         shrunken_se=se,
-        low=shrunken - fit.critical * se,
-        high=shrunken + fit.critical * se,
+        low=low,
+        high=high,
         reliability=fit.tau2 / (fit.tau2 + np.diag(matrix)),
     )
+
+
+def _predicted(y: Floats, matrix: Floats, tau2: Floats, mean_variance: Floats | None) -> tuple[Floats, Floats]:
+    """Predictions and their variances at each τ², both (draws, k); Var μ̂ by (X'WX)⁻¹ unless given."""
+    values, vectors = np.linalg.eigh(matrix)
+    w = 1 / (np.maximum(values, 1e-12 * values[-1]) + tau2[:, None])
+    one, turned = vectors.sum(axis=0), vectors.T @ y
+    total = w @ one**2
+    mean = (w @ (one * turned)) / total
+    # I − A = V(V + τ²I)⁻¹ = Q diag(1 − τ²w) Q', A in the same way.
+    shrink = tau2[:, None] * w
+    predicted = (mean[:, None] * ((1 - shrink) * one) + shrink * turned) @ vectors.T
+    left = ((1 - shrink) * one) @ vectors.T
+    own = tau2[:, None] * ((1 - shrink) @ (vectors**2).T)
+    variance = own + left**2 * (1 / total if mean_variance is None else mean_variance)[:, None]
+    return np.asarray(predicted), np.asarray(np.maximum(variance, 1e-300))
