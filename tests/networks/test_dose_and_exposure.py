@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from network_study import cohort, four_schools, spell
 
-from plneval.networks.attendance import NOT_CAUSAL, dose_bands, school_dose, teacher_dose
+from plneval.networks.attendance import school_dose, teacher_dose
+from plneval.networks.dose import NOT_CAUSAL, dose_bands, dose_by_event_time
 from plneval.networks.exposure import (
     exposure_by_event_time,
     intensity,
@@ -73,6 +74,9 @@ def test_bands_hold_a_third_of_the_doses_each_and_say_that_they_are_not_causal(s
     assert known["band"].value_counts(normalize=True).to_numpy() == pytest.approx([1 / 3] * 3, abs=0.05)
     assert (bands["label"] == NOT_CAUSAL).all()
     assert (bands["event_time"] >= 0).all()
+    counts = dose_by_event_time(bands)
+    assert (counts["label"] == NOT_CAUSAL).all()
+    assert counts["n_schools"].sum() == len(bands)
     inside = known.dropna(subset=["upper"])
     assert (inside["dose"] <= inside["upper"]).all()
     assert (inside["dose"] > inside["lower"]).all()
