@@ -13,7 +13,7 @@ from plneval.multilevel.design import Intake, Integers
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.optimise import optimise
 from plneval.multilevel.problem import Problem, estimable
-from plneval.multilevel.result import Fit
+from plneval.multilevel.result import Fit, Source
 from plneval.multilevel.segments import unpack
 from plneval.multilevel.statistics import DROPPED_COLUMNS, Statistics, gather
 from plneval.multilevel.theta import Parameters
@@ -74,16 +74,16 @@ def fit(formula: str | Statistics, data: Any = None, *, reml: bool = True, weigh
     if isinstance(formula, Statistics):
         if data is not None or weights is not None:
             raise MultilevelError("statistics hold the data already: leave data and weights out")
-        return _of_statistics(formula.compressed(), reml=reml, intake=None)
+        return _of_statistics(formula.compressed(), reml=reml)
     if data is None:
         raise MultilevelError("data are missing: fit(formula, data), or fit(statistics)")
     from plneval.multilevel.frame import intake
 
     taken = intake(formula, data, weights)
-    return _of_statistics(gather(taken).compressed(), reml=reml, intake=taken)
+    return _of_statistics(gather(taken).compressed(), reml=reml, intake=taken, source=Source(data, weights))
 
 
-def _of_statistics(found: Statistics, *, reml: bool, intake: Intake | None) -> Fit:
+def _of_statistics(found: Statistics, *, reml: bool, intake: Intake | None = None, source: Source | None = None) -> Fit:
     _check_groups(found)
     kept = estimable(found)
     fixed = found.model.working.fixed
@@ -108,6 +108,7 @@ def _of_statistics(found: Statistics, *, reml: bool, intake: Intake | None) -> F
         optimum=optimum,
         kept=kept,
         intake=intake,
+        source=source,
     )
 
 

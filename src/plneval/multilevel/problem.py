@@ -111,10 +111,10 @@ class Problem:
                 groups = min(groups, size // 4)
                 chosen = np.zeros(size, dtype=bool)
                 chosen[np.unique(np.linspace(0, size - 1, groups).astype(np.intp))] = True
-                return self._of_groups(k, chosen)
+                return self.of_groups(k, chosen)
         return None
 
-    def _of_groups(self, level: int, chosen: NDArray[np.bool_]) -> Problem:
+    def of_groups(self, level: int, chosen: NDArray[np.bool_]) -> Problem:
         """The chosen groups of a level and what lies in them; outer groups stay, empty ones are harmless."""
         parents, orders = list(self.parents), list(self.orders)
         parents[level], orders[level] = self.parents[level][chosen], self.orders[level][chosen]

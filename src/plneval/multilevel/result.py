@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
+from plneval.multilevel.bootstrap import Bootstrap, bootstrap_fit
+from plneval.multilevel.compare import Comparison, compare_fits
+from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.design import Floats, Intake, Integers
 from plneval.multilevel.engine import Engine
 from plneval.multilevel.errors import MultilevelError
+from plneval.multilevel.kenward_roger import KenwardRoger, kenward_roger
 from plneval.multilevel.optimise import Optimum
+from plneval.multilevel.prediction import fitted_values, predict_rows, residual_values
+from plneval.multilevel.profile import profile_of_fit
+from plneval.multilevel.random_effects import GroupEffects, check_group, effects_of, effects_of_fit
 from plneval.multilevel.satterthwaite import CovarianceOfParameters, covariance_of_parameters
+from plneval.multilevel.shares import r_squared_of_fit, shares_of_fit
 from plneval.multilevel.statistics import Statistics
 from plneval.multilevel.theta import Parameters
 
@@ -34,6 +43,14 @@ def coefficient_table(
     return pd.DataFrame({**columns, "ci_low": estimate - reach, "ci_high": estimate + reach})
 
 
+@dataclass(frozen=True)
+class Source:
+    """The data and weights a model was fitted to, as they were given."""
+
+    data: Any
+    weights: Any
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """A linear mixed model at its least criterion.
@@ -48,7 +65,7 @@ class Fit:
         The criterion, the order of theta, and what was found; see ``docs/multilevel.md``.
     kept
         Positions among the columns of X of those that are estimated; the others are collinear, and in ``dropped``.
-    intake
+    intake, source
         The rows, for what needs a second pass; ``None`` for a fit to statistics.
     """
 
@@ -59,6 +76,7 @@ class Fit:
     optimum: Optimum
     kept: Integers
     intake: Intake | None
+    source: Source | None = None
 
     @property
     def formula(self) -> str:
@@ -197,6 +215,14 @@ class Fit:
     def _parameter_covariance(self) -> CovarianceOfParameters:
         return covariance_of_parameters(self.engine_used, self.parameters, self.optimum)
 
+    @cached_property
+    def _kenward_roger(self) -> KenwardRoger:
+        if not self.reml:
+            raise MultilevelError("Kenward and Roger's adjustment is of REML fits: fit with reml=True")
+        if not isinstance(self.engine_used, Criterion):
+            raise MultilevelError(f"Kenward and Roger's adjustment needs nested levels; this fit is {self.engine}")
+        return kenward_roger(self.engine_used, self.parameters, self.optimum)
+
     def df(self, method: str = "satterthwaite") -> pd.DataFrame:
         """The fixed effects with degrees of freedom by a method; a table like ``fixed``.
 
@@ -225,14 +251,109 @@ class Fit:
 
     def _table(self, contrasts: Floats, names: list[str], method: str) -> pd.DataFrame:
         estimate = contrasts @ self.coefficients
+        rows = contrasts @ self.to_columns
         if method == "satterthwaite":
             covariance = self.vcov.to_numpy()
-            rows = contrasts @ self.to_columns
             df = np.array([self._parameter_covariance.df(row) for row in rows])
+        elif method == "kenward_roger":
+            adjustment = self._kenward_roger
+            covariance = self.to_columns @ adjustment.adjusted @ self.to_columns.T
+            df = np.array([adjustment.df(row) for row in rows])
         else:
             raise MultilevelError(f"no method {method!r} for degrees of freedom; there are {', '.join(DF_METHODS)}")
         se = np.sqrt(np.einsum("ra,ab,rb->r", contrasts, covariance, contrasts))
         return coefficient_table(names, estimate, se, df)
+
+    def robust(self, kind: str = "CR2", cluster: str | None = None, exact: bool | None = None) -> pd.DataFrame:
+        """The fixed effects with cluster-robust standard errors and Satterthwaite degrees of freedom.
+
+        Parameters
+        ----------
+        kind
+            ``"CR0"`` to ``"CR3"``, as in R's clubSandwich.
+        cluster
+            The outermost grouping factor (the default), or a column whose groups hold whole groups of every level.
+        exact
+            For CR2: take clubSandwich's root, which needs the rows and work of the order of the clusters' sizes cubed
+            (True), or one that follows from the statistics (False; standard errors differ in the fourth digit). By
+            default exact where there are rows and the work is small; ``attrs["exact"]`` of the table says which.
+
+        Raises
+        ------
+        MultilevelError
+            A kind that does not exist; a cluster that does not hold whole groups; rows needed that are not there.
+        """
+        from plneval.multilevel.robust_fit import robust_scores
+
+        found, is_exact = robust_scores(self, kind, cluster, exact)
+        inverse = self.optimum.root.inverse
+        covariance = self.to_columns @ found.covariance(inverse) @ self.to_columns.T
+        df = np.array([found.df(row, inverse) for row in self.to_columns])
+        table = coefficient_table(self.terms, self.coefficients, np.sqrt(np.diagonal(covariance)), df)
+        table.attrs = {"kind": kind, "clusters": len(found.adjusted), "exact": is_exact}
+        return table
+
+    def random_effects(self, group: str, level: float = CONFIDENCE) -> pd.DataFrame:
+        """Predicted effects of a grouping factor's groups, and standard errors given the data (lme4's ``condVar``).
+
+        Columns: the grouping factor's name, ``name``, ``estimate``, ``se``, ``ci_low``, ``ci_high``, ``rank``. Those
+        of the innermost level take a second pass over the rows.
+        """
+        check_group(self, group)
+        innermost = group == self.statistics.model.levels[0].name
+        return effects_of(group, self._effects(innermost=innermost)).table(level)
+
+    def _effects(self, *, innermost: bool = True) -> list[GroupEffects]:
+        known = self.__dict__.setdefault("_known_effects", {})
+        if innermost not in known:
+            known[innermost] = effects_of_fit(self, innermost=innermost)
+        found: list[GroupEffects] = known[innermost]
+        return found
+
+    def fitted(self) -> pd.Series:
+        """Xβ + Zu of the rows that were used, in the order of the data."""
+        return fitted_values(self, self._effects())
+
+    def residuals(self) -> pd.Series:
+        """The outcome less its fitted value, in the order of the data."""
+        return residual_values(self, self._effects())
+
+    def predict(self, data: Any, *, random: bool = True, allow_new_groups: bool = False) -> pd.Series:
+        """The expected outcome of new rows; see :func:`~plneval.multilevel.prediction.predict_rows`.
+
+        ``random=False`` gives the population's mean Xβ, without the groups' effects.
+        """
+        effects = self._effects() if random else None
+        return predict_rows(self, data, effects, allow_new_groups=allow_new_groups)
+
+    def compare(self, other: Fit) -> Comparison:
+        """Likelihood-ratio test against a model that holds this one or is held by it, with the boundary mixture."""
+        return compare_fits(self, other)
+
+    def profile(self, level: float = CONFIDENCE, *, reml: bool = False) -> pd.DataFrame:
+        """Profile-likelihood intervals of standard deviations and correlations.
+
+        Of the full likelihood, as lme4's ``confint``, or with ``reml`` of the restricted one. Columns: ``group``,
+        ``name1``, ``name2``, ``estimate`` (of that likelihood), ``ci_low``, ``ci_high``.
+        """
+        return profile_of_fit(self, level, reml=reml)
+
+    def bootstrap(self, replicates: int = 500, seed: int = 1) -> Bootstrap:
+        """Parametric bootstrap from the statistics: draw sums from the fit and refit, so many times."""
+        return bootstrap_fit(self, replicates, seed)
+
+    def variance_shares(self, level: float = CONFIDENCE) -> pd.DataFrame:
+        """Variances, shares and intraclass correlations of the levels, with delta-method intervals.
+
+        Columns: ``group``, ``quantity``, ``estimate``, ``se``, ``ci_low``, ``ci_high``. With random slopes a level's
+        variance is its mean over the rows.
+        """
+        return shares_of_fit(self, level)
+
+    @property
+    def r_squared(self) -> pd.Series:
+        """Marginal and conditional R² of Nakagawa, Johnson and Schielzeth (2017)."""
+        return r_squared_of_fit(self)
 
     def __repr__(self) -> str:
         kind = "REML" if self.reml else "ML"

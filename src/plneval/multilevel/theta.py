@@ -125,7 +125,7 @@ class Parameters:
 
     def describe(self) -> str:
         """The entries of theta in words."""
-        words = []
+        words: list[str] = []
         for block in self.blocks:
             rows, columns = block.lower
             words.extend(
