@@ -129,6 +129,13 @@ class Columns:
         made = _Computed(formula, encoding, values)
         return made.part(_Part(formula.outcome.text, None, "")), tuple(made.product(column) for column in self.parts)
 
+    def compute_columns(
+        self, formula: ModelFormula, encoding: Encoding, values: Values, places: Sequence[int]
+    ) -> dict[int, NDArray[Any]]:
+        """Some of the columns, by position, without the outcome; raises as :meth:`compute`."""
+        made = _Computed(formula, encoding, values)
+        return {place: made.product(self.parts[place]) for place in places}
+
 
 @dataclass(frozen=True)
 class Values:

@@ -57,7 +57,7 @@ def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Op
     Where the fit is regular any coordinates give the same df, and those of centred columns are the best conditioned.
     Where it is singular the Hessian has no inverse, and theta itself is used, as lmerTest does.
     """
-    directions = _directions(engine, parameters, optimum)
+    directions = parameter_directions(engine, parameters, optimum)
     base = optimum.factors
     m, p = len(directions), len(optimum.root.coefficients)
     hessian, inverse, residual = np.empty((m, m)), np.empty((m, p, p)), np.empty(m)
@@ -86,7 +86,7 @@ def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Op
     return CovarianceOfParameters(root.inverse, derivatives, covariance, sigma)
 
 
-def _directions(engine: Engine, parameters: Parameters, optimum: Optimum) -> list[Sequence[Floats]]:
+def parameter_directions(engine: Engine, parameters: Parameters, optimum: Optimum) -> list[Sequence[Floats]]:
     """For each parameter the change of every level's Λ (centred columns)."""
     found: list[Sequence[Floats]] = []
     for block in parameters.blocks:
