@@ -70,7 +70,8 @@ def shared_columns(factor: Floats, column: Integers) -> Gram:
     """Problems whose columns are chosen from one A, with their matrices written out where these are small."""
     if column.size * column.shape[1] > _WRITTEN_OUT:
         return SharedColumns(factor, column)
-    return OwnGram((factor.T @ factor)[column[:, :, None], column[:, None, :]])
+    # Laid out row by row, or every look at it would copy it.
+    return OwnGram(np.ascontiguousarray((factor.T @ factor)[column[:, :, None], column[:, None, :]]))
 
 
 @dataclass(frozen=True)

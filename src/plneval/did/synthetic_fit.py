@@ -115,7 +115,9 @@ def _time_problems(panel: GroupPanel, units: Integers, allowed: NDArray[np.bool_
     # One N for all: samples differ in size only where units are drawn with replacement.
     scale = count[0] / count
     gram = gram * scale[:, None, None]
-    return SimplexProblems(OwnGram(gram[:, :-1, :-1]), gram[:, :-1, -1], everything, int(count[0]), panel.zeta_time)
+    return SimplexProblems(
+        OwnGram(np.ascontiguousarray(gram[:, :-1, :-1])), gram[:, :-1, -1], everything, int(count[0]), panel.zeta_time
+    )
 
 
 def effect_curves(panel: GroupPanel, treated: Floats, units: Integers, weights: GroupWeights) -> Floats:

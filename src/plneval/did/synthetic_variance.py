@@ -89,7 +89,7 @@ def placebo(fitted: FittedGroups, replications: int, seed: int) -> Replications:
         )
     rng = np.random.default_rng(seed)
     every = np.broadcast_to(np.arange(fitted.n_comparison), (replications, fitted.n_comparison))
-    order = rng.permuted(every, axis=1)
+    order = np.ascontiguousarray(rng.permuted(every, axis=1))
     units = order[:, : fitted.n_comparison - n_treated]
     allowed = np.ones(units.shape, dtype=bool)
     curves, start = [], units.shape[1]
