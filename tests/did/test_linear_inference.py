@@ -165,7 +165,7 @@ def test_rule_looks_at_the_smaller_arm() -> None:
     assert few.n_comparison_clusters < 40 <= few.n_treated_clusters
     assert "smaller arm" in few.vcov_reason
     assert many.vcov_type == "cr1"
-    assert did.imputation(did_data.panel(60), **UNITS).vcov_type == "cr3"
+    assert did.imputation(did_data.panel(60), **UNITS).vcov_type == "cr2"
 
 
 def test_wild_bootstrap_is_refused_below_six_clusters_in_an_arm() -> None:

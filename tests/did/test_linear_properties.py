@@ -218,7 +218,8 @@ def test_what_is_not_used_is_listed() -> None:
     ("estimator", "options", "message"),
     [
         (did.twfe, {"vcov": "hc1"}, "vcov is 'hc1'; it can be 'cr1'"),
-        (did.imputation, {"vcov": "wild"}, "not defined for this estimator"),
+        (did.imputation, {"vcov": "hc1"}, "vcov is 'hc1'; it can be"),
+        (did.two_stage, {"vcov": "wild", "draws": 9}, "draws is 9; give at least 99"),
         (did.twfe, {"covariates": ["z"]}, "z: no variation within units"),
         (did.twfe, {"covariates": ["x", "x_again"]}, "x.*collinear"),
         (did.event_study, {"reference": -9}, "no row has event time -9"),

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from plneval.did.columns import Floats
+from plneval.did import imputed_errors
+from plneval.did.columns import Floats, Integers
 from plneval.did.errors import DidError
+from plneval.did.inference import Covariance
 from plneval.did.least_squares import (
     by_group,
     covariate_regressors,
@@ -17,10 +19,12 @@ from plneval.did.least_squares import (
     period_dummies,
     unit_means,
     with_t,
+    with_tests,
 )
 from plneval.did.linear_effects import Bins, LinearEffects, finish, make_bins
 from plneval.did.linear_sample import LinearSample, VcovChoice, choose_vcov, linear_sample, read
-from plneval.did.products import cross, crossproduct, linear, moments, project
+from plneval.did.products import cross, crossproduct, linear, moments
+from plneval.did.wild import WildTest
 
 
 @dataclass(frozen=True)
@@ -61,27 +65,31 @@ def imputation(
     missing_entry: str = "error",
     anticipation: float = 0,
     level: float = 0.95,
+    wild_weights: str = "rademacher",
+    draws: int = 9999,
+    seed: int = 1,
 ) -> LinearEffects:
     """Impute what treated rows would have been from unit and period effects of untreated rows, and average the gaps.
 
     Parameters
     ----------
-    data, outcome, time, unit, entry, covariates, weights, cluster, panel, missing_entry, level
+    data, outcome, time, unit, entry, covariates, weights, cluster, panel, missing_entry, level, wild_weights, draws,
+    seed
         As in :func:`plneval.did.twfe`.
     vcov
         ``"cr1"``: the paper's conservative variance by cluster (its equation 7, with effects averaged by group and
-        time), without a factor, as R's didimputation. ``"cr3"``: the jackknife by cluster, (G - 1)/G times the sum of
-        squares of the changes when one cluster after the other is left out. By default CR3 where either arm has fewer
-        than 40 clusters. CR2 and the wild bootstrap are defined for least squares fits only: see
-        :func:`plneval.did.extended_twfe`.
+        time), without a factor, as R's didimputation; G - 1 degrees of freedom. ``"cr2"``: each cluster's contribution
+        to it scaled to be unbiased under independent errors, with Satterthwaite's df; the default where either arm has
+        fewer than 40 clusters. ``"cr3"``: the jackknife by cluster, (G - 1)/G times the sum of squares of the changes
+        when one cluster after the other is left out; G - 1. ``"wild"``: the wild cluster bootstrap-t with the null
+        imposed. See :mod:`plneval.did.imputed_errors`.
     anticipation
         Periods before entry in which effects are allowed for; their rows are imputed too, not averaged overall.
 
     Returns
     -------
     LinearEffects
-        ``table`` by event time; ``estimate`` is the average over all treated rows from entry on. The t distribution
-        has G - 1 degrees of freedom.
+        ``table`` by event time; ``estimate`` is the average over all treated rows from entry on.
 
     Raises
     ------
@@ -89,7 +97,9 @@ def imputation(
         As :func:`plneval.did.twfe`. Units and periods without untreated rows are in ``dropped``.
     """
     cells = read(data, outcome, time, unit, entry, covariates, weights, cluster, panel, missing_entry)
-    return _estimate("imputation", linear_sample(cells, anticipation=anticipation, rule="imputable"), vcov, level)
+    sample = linear_sample(cells, anticipation=anticipation, rule="imputable")
+    choice = choose_vcov(vcov, sample, level=level, wild_weights=wild_weights, draws=draws, seed=seed)
+    return _result("imputation", "dynamic", sample, choice, _fit_untreated(sample))
 
 
 def two_stage(
@@ -106,6 +116,9 @@ def two_stage(
     missing_entry: str = "error",
     anticipation: float = 0,
     level: float = 0.95,
+    wild_weights: str = "rademacher",
+    draws: int = 9999,
+    seed: int = 1,
 ) -> LinearEffects:
     """Gardner's two-stage estimator: remove the effects estimated on untreated rows, regress what is left on treatment.
 
@@ -114,7 +127,8 @@ def two_stage(
 
     Parameters
     ----------
-    data, outcome, time, unit, entry, covariates, weights, cluster, vcov, panel, missing_entry, anticipation, level
+    data, outcome, time, unit, entry, covariates, weights, cluster, vcov, panel, missing_entry, anticipation, level,
+    wild_weights, draws, seed
         As in :func:`imputation`; ``"cr1"`` is the GMM variance by cluster, without a factor.
 
     Returns
@@ -128,12 +142,9 @@ def two_stage(
         As :func:`imputation`.
     """
     cells = read(data, outcome, time, unit, entry, covariates, weights, cluster, panel, missing_entry)
-    return _estimate("two_stage", linear_sample(cells, anticipation=anticipation, rule="imputable"), vcov, level)
-
-
-def _estimate(method: str, sample: LinearSample, vcov: str | None, level: float) -> LinearEffects:
-    choice = choose_vcov(vcov, sample, level=level, allowed=("cr1", "cr3"), small="cr3")
-    return _result(method, "dynamic", sample, choice, _fit_untreated(sample))
+    sample = linear_sample(cells, anticipation=anticipation, rule="imputable")
+    choice = choose_vcov(vcov, sample, level=level, wild_weights=wild_weights, draws=draws, seed=seed)
+    return _result("two_stage", "dynamic", sample, choice, _fit_untreated(sample))
 
 
 def _fit_untreated(sample: LinearSample) -> _Untreated:
@@ -176,69 +187,118 @@ def _result(
 ) -> LinearEffects:
     bins = make_bins(sample, kind, sample.treated, first)
     overall = make_bins(sample, "simple", sample.treated, first)
-    parts = [_average(method, sample, one, choice.kind, untreated) for one in (overall, bins)]
-    by_cluster = np.hstack([part[1] for part in parts])
+    parts = [_average(method, sample, one, choice, untreated) for one in (overall, bins)]
+    by_cluster = np.hstack([covariance.by_cluster for _, covariance, _ in parts])
     found = with_t(
-        np.concatenate([part[0] for part in parts]),
+        np.concatenate([tau for tau, _, _ in parts]),
         crossproduct(by_cluster),
-        np.full(by_cluster.shape[1], sample.n_clusters - 1.0),
+        np.concatenate([covariance.df for _, covariance, _ in parts]),
         by_cluster,
         choice.level,
-        int(np.isnan(by_cluster).any(axis=1).sum()),
+        max(covariance.saturated for _, covariance, _ in parts),
     )
+    tests = [test for _, _, wild in parts for test in wild]
     return finish(
         method,
         kind,
         sample,
         choice,
         bins.keys,
-        found,
+        found if not tests else with_tests(found, tests),
         by_kind=lambda other, start: _result(method, other, sample, choice, untreated, start),
     )
 
 
-def _average(method: str, sample: LinearSample, bins: Bins, vcov: str, untreated: _Untreated) -> tuple[Floats, Floats]:
-    """(B,) average gaps, and (G, B) what each cluster contributes to their error."""
+def _average(
+    method: str, sample: LinearSample, bins: Bins, choice: VcovChoice, untreated: _Untreated
+) -> tuple[Floats, Covariance, list[WildTest]]:
+    """(B,) average gaps, their covariance, and tests of them (of the wild bootstrap only)."""
+    sums, tau = _sums(method, sample, bins, untreated)
+    if choice.kind == "cr2":
+        return tau, imputed_errors.cr2(sums), []
+    if choice.kind == "cr3":
+        shrink = np.sqrt((sample.n_clusters - 1) / sample.n_clusters)
+        by_cluster = shrink * (_leave_one_out(sample, untreated, bins) - tau)
+        df = np.full(len(tau), sample.n_clusters - 1.0)
+        lost = int(np.isnan(by_cluster).any(axis=1).sum())
+        return tau, Covariance(crossproduct(by_cluster), df, by_cluster, lost), []
+    tests = []
+    if choice.kind == "wild":
+        tests = imputed_errors.wild(
+            sums, tau, distribution=choice.wild_weights, draws=choice.draws, seed=choice.seed, level=choice.level
+        )
+    return tau, imputed_errors.cr1(sums), tests
+
+
+def _sums(
+    method: str, sample: LinearSample, bins: Bins, untreated: _Untreated
+) -> tuple[imputed_errors.ImputedSums, Floats]:
+    """Sums by cluster and key, and the (B,) averages.
+
+    Imputation measures effects from their mean by group and time, two-stage from that of the whole average.
+    """
+    # ASSUME: effects are alike within a key: what differs within it counts as error, which is conservative.
     weight = sample.cells.sw
     chosen = np.flatnonzero(bins.bin >= 0)
-    n_bins, n_clusters = len(bins.keys), sample.n_clusters
+    key = make_bins(sample, "group_time", sample.treated).bin if method == "imputation" else bins.bin
+    n_clusters, n_keys = sample.n_clusters, int(key.max()) + 1
+    code = sample.cell_cluster[chosen] * n_keys + key[chosen]
+    gap = untreated.y - linear(untreated.z, untreated.theta)
+    size = np.bincount(bins.bin[chosen], weight[chosen])
+    share = np.zeros((len(size), n_keys))
+    share[bins.bin[chosen], key[chosen]] = 1 / size[bins.bin[chosen]]
+    mass = np.bincount(key[chosen], weight[chosen], n_keys)
+    mean = np.bincount(key[chosen], weight[chosen] * gap[chosen], n_keys) / np.where(mass > 0, mass, 1.0)
+    tau = np.bincount(bins.bin[chosen], weight[chosen] * gap[chosen]) / size
+
+    n_cells = n_clusters * n_keys
+
+    def summed(values: Floats) -> Floats:
+        found = by_group(values * (weight[chosen] if values.ndim == 1 else weight[chosen, None]), code, n_cells)
+        return found.reshape(n_clusters, n_keys, *values.shape[1:])
+
+    weights = summed(np.ones(len(chosen)))
+    return (
+        imputed_errors.ImputedSums(
+            observed=summed(gap[chosen] - mean[key[chosen]]),
+            weight=weights,
+            cov_observed=_cov_observed(sample, chosen, key[chosen], weights),
+            scores=untreated.right - untreated.gram @ untreated.theta,
+            gram=untreated.gram,
+            bread=untreated.bread,
+            z=summed(untreated.z[chosen]),
+            share=share,
+        ),
+        tau,
+    )
+
+
+def _cov_observed(sample: LinearSample, chosen: Integers, key: Integers, weights: Floats) -> Floats:
+    """(G, K, K): rows' own errors, and those of their units' means over untreated rows, which they share."""
+    n_clusters, n_keys = weights.shape
+    n_units = len(sample.entry)
+    untreated = np.bincount(sample.unit, np.where(sample.treated, 0.0, sample.cells.sw), n_units)
+    of_unit = np.bincount(sample.unit[chosen] * n_keys + key, sample.cells.sw[chosen], n_units * n_keys)
+    of_unit = of_unit.reshape(n_units, n_keys)
+    found = np.zeros((n_clusters, n_keys, n_keys))
+    for k in range(n_keys):
+        found[:, k] = by_group(of_unit[:, k, None] * of_unit / untreated[:, None], sample.cluster, n_clusters)
+        found[:, k, k] += weights[:, k]
+    return found
+
+
+def _leave_one_out(sample: LinearSample, untreated: _Untreated, bins: Bins) -> Floats:
+    """(G, B) the averages without one cluster after the other; NaN where none of a bin is left."""
+    weight, n_bins = sample.cells.sw, len(bins.keys)
+    chosen = np.flatnonzero(bins.bin >= 0)
     code = sample.cell_cluster[chosen] * n_bins + bins.bin[chosen]
 
     def sums(values: Floats) -> Floats:
-        total = by_group(
-            values[chosen] * (weight[chosen] if values.ndim == 1 else weight[chosen, None]), code, n_clusters * n_bins
-        )
-        return total.reshape(n_clusters, n_bins, *values.shape[1:])
+        found = by_group(values * weight[chosen, None], code, sample.n_clusters * n_bins)
+        return found.reshape(sample.n_clusters, n_bins, -1)
 
-    mass, y, z = sums(np.ones(len(weight))), sums(untreated.y), sums(untreated.z)
-    size = mass.sum(axis=0)
-    slope = z.sum(axis=0) / size[:, None]
-    tau = y.sum(axis=0) / size - slope @ untreated.theta
-    if vcov == "cr3":
-        shrink = np.sqrt((n_clusters - 1) / n_clusters)
-        return tau, shrink * (_leave_one_out(sample, untreated, mass, y, z) - tau)
-    gap = untreated.y - linear(untreated.z, untreated.theta)
-    if method == "imputation":
-        cell_center = make_bins(sample, "group_time", sample.treated).bin
-    else:
-        cell_center = bins.bin
-    centred = np.zeros(len(gap))
-    centred[chosen] = gap[chosen] - _means(gap, weight, cell_center, chosen)
-    scores = untreated.right - untreated.gram @ untreated.theta
-    return tau, sums(centred) / size - project(scores, untreated.bread @ slope.T)
-
-
-def _means(gap: Floats, weight: Floats, key: np.ndarray[Any, np.dtype[np.intp]], chosen: Any) -> Floats:
-    """Weighted mean gap over all chosen cells with the same key, for each chosen cell."""
-    # ASSUME: effects are alike within the key: what differs within it counts as error, which is conservative.
-    of = key[chosen]
-    total = np.bincount(of, weight[chosen] * gap[chosen])
-    mass = np.bincount(of, weight[chosen])
-    return np.asarray(total[of] / mass[of])
-
-
-def _leave_one_out(sample: LinearSample, untreated: _Untreated, mass: Floats, y: Floats, z: Floats) -> Floats:
-    """(G, B) the averages without one cluster after the other; NaN where none of a bin is left."""
+    mass, y = sums(np.ones((len(chosen), 1)))[:, :, 0], sums(untreated.y[chosen, None])[:, :, 0]
+    z = sums(untreated.z[chosen])
     gram = untreated.gram.sum(axis=0) - untreated.gram
     right = untreated.right.sum(axis=0) - untreated.right
     scale = np.sqrt(np.diag(untreated.gram.sum(axis=0)))

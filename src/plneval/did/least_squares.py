@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from plneval.did.errors import DidError
 from plneval.did.inference import ClusterSums, cluster_robust
 from plneval.did.linear_sample import LinearSample, VcovChoice
 from plneval.did.products import cross, linear, moments
-from plneval.did.wild import wild_test
+from plneval.did.wild import WildTest, wild_test
 
 _COLLINEAR = 1e-9
 
@@ -102,16 +102,18 @@ class Fit:
             )
             for row in padded
         ]
-        return Estimates(
-            estimate=found.estimate,
-            se=found.se,
-            df=np.full(len(tests), np.nan),
-            ci_low=np.array([test.ci_low for test in tests]),
-            ci_high=np.array([test.ci_high for test in tests]),
-            p=np.array([test.p for test in tests]),
-            matrix=found.matrix,
-            by_cluster=found.by_cluster,
-        )
+        return with_tests(found, tests)
+
+
+def with_tests(found: Estimates, tests: Sequence[WildTest]) -> Estimates:
+    """The estimates with the bootstrap's intervals and p."""
+    return replace(
+        found,
+        df=np.full(len(tests), np.nan),
+        ci_low=np.array([test.ci_low for test in tests]),
+        ci_high=np.array([test.ci_high for test in tests]),
+        p=np.array([test.p for test in tests]),
+    )
 
 
 def with_t(

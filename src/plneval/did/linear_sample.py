@@ -262,15 +262,13 @@ def choose_vcov(
     wild_weights: str = "rademacher",
     draws: int = 9999,
     seed: int = 1,
-    allowed: tuple[str, ...] = VCOVS,
-    small: str = "cr2",
 ) -> VcovChoice:
-    """Take the standard errors asked for, or choose by rule: ``small`` where either arm has fewer than 40 clusters.
+    """Take the standard errors asked for, or choose by rule: CR2 where either arm has fewer than 40 clusters.
 
     Raises
     ------
     DidError
-        An option that does not exist or is not defined for the estimator; the wild bootstrap with fewer than 6
+        An option that does not exist; the wild bootstrap with fewer than 6
         clusters in an arm, where it is unreliable (MacKinnon and Webb 2018); a level outside (0, 1).
     """
     if not 0 < level < 1:
@@ -278,18 +276,12 @@ def choose_vcov(
     treated, comparison = sample.arms()
     smaller = min(treated, comparison)
     if vcov is None:
-        kind = small if smaller < SMALL_ARM else "cr1"
+        kind = "cr2" if smaller < SMALL_ARM else "cr1"
         sign = "fewer than" if smaller < SMALL_ARM else "at least"
         reason = f"by rule: {sign} {SMALL_ARM} clusters in the smaller arm ({treated} treated, {comparison} comparison)"
         return VcovChoice(kind, reason, level, wild_weights, draws, seed)
     if vcov not in VCOVS:
         raise DidError(f"vcov is {vcov!r}; it can be {', '.join(map(repr, VCOVS))}")
-    if vcov not in allowed:
-        raise DidError(
-            f"vcov={vcov!r} is not defined for this estimator, which is no single least squares fit: pass "
-            f"{' or '.join(map(repr, allowed))}, or use extended_twfe(), whose estimates are the same in balanced "
-            "panels"
-        )
     if vcov == "wild" and smaller < REFUSE_WILD:
         raise DidError(
             f"vcov='wild' with {treated} treated and {comparison} comparison clusters: below {REFUSE_WILD} in an arm "

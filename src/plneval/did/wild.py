@@ -46,7 +46,7 @@ class WildTest:
 
 
 @dataclass(frozen=True)
-class _Draws:
+class Draws:
     """Squared t statistics as a function of δ = estimate - null: (n0 + δ n1)² / (q0 + 2 δ q1 + δ² q2) per draw."""
 
     n0: Floats
@@ -86,12 +86,20 @@ def wild_test(
     DidError
         An unknown distribution, fewer than 99 draws, or cross-products that were not gathered.
     """
+    check_draws(distribution, draws)
+    return invert(_make_draws(sums, contrast, distribution, draws, seed), float(contrast @ sums.beta), level)
+
+
+def check_draws(distribution: str, draws: int) -> None:
+    """Raise ``DidError`` for an unknown distribution or fewer than 99 draws."""
     if distribution not in POINTS:
         raise DidError(f"wild weights are {distribution!r}; they can be 'rademacher' or 'webb'")
     if draws < 99:
         raise DidError(f"draws is {draws}; give at least 99")
-    found = _make_draws(sums, contrast, distribution, draws, seed)
-    estimate = float(contrast @ sums.beta)
+
+
+def invert(found: Draws, estimate: float, level: float) -> WildTest:
+    """The test that the estimate is 0, and the values it does not reject."""
     se = float(np.sqrt(found.observed))
     if not se > 0:
         return WildTest(np.nan, np.nan, np.nan, len(found.n0), found.enumerated)
@@ -100,7 +108,7 @@ def wild_test(
     return WildTest(found.p_value(estimate), estimate - high, estimate - low, len(found.n0), found.enumerated)
 
 
-def _make_draws(sums: ClusterSums, contrast: Floats, distribution: str, draws: int, seed: int) -> _Draws:
+def _make_draws(sums: ClusterSums, contrast: Floats, distribution: str, draws: int, seed: int) -> Draws:
     """With m = bread c: scores under the null are s_g + δ h_g, h_g = S_g m / c'm, linear in δ."""
     if sums.gram is None:
         raise DidError("the wild bootstrap needs the cross-products of each cluster")
@@ -112,16 +120,16 @@ def _make_draws(sums: ClusterSums, contrast: Floats, distribution: str, draws: i
     back = sums.bread @ through.T
     parts: list[list[Floats]] = []
     enumerated = len(POINTS[distribution]) ** sums.n_clusters <= draws
-    for v in _weights(sums.n_clusters, distribution, draws, seed, enumerated):
-        moved0, moved1 = _summed(v, sums.scores), _summed(v, h)
+    for v in multipliers(sums.n_clusters, distribution, draws, seed, enumerated):
+        moved0, moved1 = summed(v, sums.scores), summed(v, h)
         d0 = v * own0 - moved0 @ back
         d1 = v * own1 - moved1 @ back
         parts.append([linear(moved0, m), linear(moved1, m), (d0 * d0).sum(1), (d0 * d1).sum(1), (d1 * d1).sum(1)])
     n0, n1, q0, q1, q2 = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Draws(n0, n1, q0, q1, q2, float(np.sum(own0 * own0)), enumerated)
+    return Draws(n0, n1, q0, q1, q2, float(np.sum(own0 * own0)), enumerated)
 
 
-def _summed(v: Floats, x: Floats) -> Floats:
+def summed(v: Floats, x: Floats) -> Floats:
     """(draws, G) times (G, k), in fixed blocks of G: a threaded BLAS splits long sums differently."""
     total = np.zeros((len(v), x.shape[1]))
     for start in range(0, len(x), _BLOCK):
@@ -129,7 +137,7 @@ def _summed(v: Floats, x: Floats) -> Floats:
     return total
 
 
-def _weights(n_clusters: int, distribution: str, draws: int, seed: int, enumerated: bool) -> Iterator[Floats]:
+def multipliers(n_clusters: int, distribution: str, draws: int, seed: int, enumerated: bool) -> Iterator[Floats]:
     """Blocks of (draws, G) bootstrap weights; the stream of random numbers does not depend on the blocks."""
     points = POINTS[distribution]
     if enumerated:
@@ -147,7 +155,7 @@ def _weights(n_clusters: int, distribution: str, draws: int, seed: int, enumerat
         yield points[rng.integers(len(points), size=(rows, n_clusters))]
 
 
-def _crossing(found: _Draws, step: float, alpha: float) -> float:
+def _crossing(found: Draws, step: float, alpha: float) -> float:
     """The δ of the sign of ``step`` where p falls to ``alpha``; infinite where it does not."""
     inside, outside = 0.0, step
     while found.p_value(outside) > alpha:
