@@ -35,7 +35,7 @@ class Adjusted:
         treated.
     residuals
         (G,) adjusted residual (of the change since the base period) of each comparison cluster, NaN for others: what
-        the error of a cluster like it looks like.
+        the error of a cluster like it looks like. Only where ``lone``; NaN elsewhere.
     lone
         Whether the treated of one of the periods are a single cluster, which has no variation of its own.
     lone_comparison
@@ -69,7 +69,7 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
     records, n_pieces = sample.records, len(cluster)
     part = np.stack([sample.treated, sample.post], axis=1) > 0
     room = np.ones(len(sample.treated))
-    residuals = np.zeros(n_clusters)
+    parts: list[tuple[float, NDArray[np.intp], Floats, Floats]] = []
     owner = cluster[sample.piece]
     alone = {True: False, False: False}
     weight, effective = _comparison_weights(sample, method), 1.0
@@ -89,9 +89,14 @@ def adjusted(sample: Sample, contribution: Floats, cluster: Integers, n_clusters
         if method in ("ipw", "dr"):
             kish = [_kish(given[other], owner[other]) for given in (weight, records.weight)]
             effective = min(effective, kish[0] / kish[1])
-        sign = 1.0 if post else -1.0
-        residuals += sign * _residuals(records, other, x, plain, owner, n_clusters)
+        parts.append((1.0 if post else -1.0, other, x, plain))
     kept = room > NO_ROOM
+    residuals = np.full(n_clusters, np.nan)
+    if alone[True]:
+        residuals = sum(
+            (sign * _residuals(records, rows, x, gram, owner, n_clusters) for sign, rows, x, gram in parts),
+            np.zeros(n_clusters),
+        )
     factor = np.where(kept, 1.0, 0.0) / np.sqrt(np.where(kept, room, 1.0))
     if alone[True]:
         factor = np.where(part[:, 0], 0.0, factor)
