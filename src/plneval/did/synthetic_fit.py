@@ -86,25 +86,23 @@ def find_weights(
     if panel.method == "did":
         return start
     decrease = 1e-5 * panel.noise
-    pre = panel.comparison[:, panel.before]
-    centred = pre.T.copy() if panel.method == "synthetic_control" else pre.T - pre.mean(axis=1)
-    aim = treated[:, panel.before]
-    if panel.method != "synthetic_control":
-        aim = aim - aim.mean(axis=1, keepdims=True)
-    unit_problems = SimplexProblems(
-        shared_columns(centred, units),
-        np.take_along_axis(aim @ centred, units, axis=1),
-        allowed,
-        len(panel.before),
-        panel.zeta_unit,
-    )
-    unit = sparse_weights(unit_problems, start.unit, decrease)
+    unit = sparse_weights(unit_problems(panel, treated, units, allowed), start.unit, decrease)
     if panel.method == "synthetic_control":
         return GroupWeights(unit, start.time)
-    return GroupWeights(unit, sparse_weights(_time_problems(panel, units, allowed), start.time, decrease))
+    return GroupWeights(unit, sparse_weights(time_problems(panel, units, allowed), start.time, decrease))
 
 
-def _time_problems(panel: GroupPanel, units: Integers, allowed: NDArray[np.bool_]) -> SimplexProblems:
+def unit_problems(panel: GroupPanel, treated: Floats, units: Integers, allowed: NDArray[np.bool_]) -> SimplexProblems:
+    """The search for unit weights; arguments as for :func:`find_weights`."""
+    pre, aim = panel.comparison[:, panel.before].T, treated[:, panel.before]
+    if panel.method != "synthetic_control":
+        pre, aim = pre - pre.mean(axis=0), aim - aim.mean(axis=1, keepdims=True)
+    target = np.take_along_axis(aim @ pre, units, axis=1)
+    return SimplexProblems(shared_columns(pre, units), target, allowed, len(panel.before), panel.zeta_unit)
+
+
+def time_problems(panel: GroupPanel, units: Integers, allowed: NDArray[np.bool_]) -> SimplexProblems:
+    """The search for time weights; arguments as for :func:`find_weights`."""
     count = allowed.sum(axis=1)
     outcome = np.column_stack([panel.comparison[:, panel.before], panel.comparison[:, panel.after].mean(axis=1)])
     outcome = outcome - outcome.mean(axis=0)
