@@ -4,9 +4,9 @@
     python benchmarks/did_randomization_size.py --draws 200
 
 20 schools over 8 years; two enter in year 4 and three in year 5, at random within two areas that differ in trend.
-``none``: nobody has an effect (the test is exact whatever the errors: school levels, AR(1), heavy tails). ``uneven``: the
-effect is zero on average and differs between the treated (normal, sd 1.5), which the sharp null excludes: "headline"
-need not keep its size, "t" does in large samples.
+``none``: nobody has an effect (the test is exact whatever the errors: school levels, AR(1), heavy tails). ``uneven``:
+the effect is zero on average and differs between the treated (normal, sd 1.5), which the sharp null excludes:
+"headline" need not keep its size, "t" does in large samples.
 """
 
 from __future__ import annotations

@@ -129,9 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2000)
     asked = parser.parse_args()
-    print(
-        "| schools | treated | loadings of treated | bias (MC se) | sd | mean placebo se | coverage | bias of plain DiD |"
-    )
+    print("| schools | treated | loadings | bias (MC se) | sd | mean placebo se | coverage | bias of plain DiD |")
     print("|---|---|---|---|---|---|---|---|")
     for schools, treated, ahead in ((20, 1, 0.0), (20, 3, 0.0), (20, 3, 0.3)):
         found = study(schools, treated, ahead, asked.draws)
