@@ -17,7 +17,7 @@ import scipy.sparse
 
 from plneval.multilevel.batched import Shrinkage, multiply, scale_gradient, shrinkage, times_parent
 from plneval.multilevel.design import Floats, Integers
-from plneval.multilevel.engine import Root
+from plneval.multilevel.engine import Root, criterion_of_root, factored_root, root_adjoint
 from plneval.multilevel.problem import Problem
 from plneval.multilevel.segments import gram_runs, pack, packing, run_pointers, sum_by_code, unpack
 
@@ -38,15 +38,12 @@ class Elimination:
         For the second and further levels the shrinkage of their groups.
     cross
         For the second and further levels (groups, r, r) M before the level is eliminated.
-    pattern_shrunk
-        The shrinkage of the innermost level's patterns.
     root
         What arrives.
     """
 
     shrunk: tuple[Shrinkage, ...]
     cross: tuple[Floats, ...]
-    pattern_shrunk: Shrinkage
     root: Root
 
 
@@ -102,9 +99,7 @@ class Criterion:
 
     def of_root(self, root: Root) -> float:
         """The criterion of what arrived at the root."""
-        nu = self.freedom
-        value = root.log_det - self.problem.sum_log_weights + nu * (1.0 + np.log(2.0 * np.pi * root.residual / nu))
-        return float(value + (root.log_det_information if self.reml else 0.0))
+        return criterion_of_root(root, self.freedom, self.problem.sum_log_weights, reml=self.reml)
 
     def value_and_gradient(self, scales: Sequence[Floats]) -> tuple[float, list[Floats], Root]:
         """The criterion, its derivative in every entry of every Λ, and the root.
@@ -121,7 +116,7 @@ class Criterion:
         """Eliminate all levels, the innermost first."""
         self.evaluations += 1
         problem = self.problem
-        cross, log_det, pattern_shrunk = self._without_innermost(scales[0])
+        cross, log_det = self.without_innermost(scales[0])
         shrunk: list[Shrinkage] = []
         kept: list[Floats] = []
         for level, columns in enumerate(problem.random):
@@ -132,7 +127,7 @@ class Criterion:
             log_det += float(here.log_det.sum())
             rooted = multiply(here.root, cross[:, columns])
             cross = self._passed_on(level, cross, rooted)
-        return Elimination(tuple(shrunk), tuple(kept), pattern_shrunk, self._root(cross[0], log_det))
+        return Elimination(tuple(shrunk), tuple(kept), factored_root(cross[0], problem.fixed, problem.outcome, log_det))
 
     def _passed_on(self, level: int, cross: Floats, rooted: Floats) -> Floats:
         """(parents, r, r) sums over the groups of a parent of M − M_z'WM_z, with the rows of C M_z given."""
@@ -168,7 +163,8 @@ class Criterion:
         cells = self.problem.cells
         return np.bincount(cells.pattern, cells.count, len(cells.patterns)).astype(np.float64)
 
-    def _without_innermost(self, scale: Floats) -> tuple[Floats, float, Shrinkage]:
+    def without_innermost(self, scale: Floats) -> tuple[Floats, float]:
+        """(J, r, r) M of the second level's groups with the innermost eliminated, and log|I + ΨA| of the innermost."""
         problem = self.problem
         r = problem.cross.shape[1]
         cells = problem.cells
@@ -188,7 +184,7 @@ class Criterion:
             parents, pointers = self._runs(part)
             cross = cross.copy() if cross is problem.cross else cross
             cross[parents] -= gram_runs(rooted.reshape(-1, r), pointers * rooted.shape[1])
-        return cross, log_det, shrunk
+        return cross, log_det
 
     def _unit_parts(self) -> list[slice]:
         n = len(self.problem.units)
@@ -201,46 +197,18 @@ class Criterion:
         pointers = self._unit_pointers[parents.start : parents.stop + 1]
         return parents, np.clip(pointers - part.start, 0, part.stop - part.start)
 
-    def _root(self, cross: Floats, log_det: float) -> Root:
-        problem = self.problem
-        x, y = problem.fixed, problem.outcome
-        information = cross[np.ix_(x, x)]
-        scale = np.sqrt(np.diagonal(information))
-        if not (scale > 0).all():
-            raise np.linalg.LinAlgError("X'V⁻¹X has a diagonal entry that is not positive")
-        factor = np.linalg.cholesky(information / np.outer(scale, scale))
-        inverse_factor = np.linalg.solve(factor, np.diag(1.0 / scale))
-        projected = inverse_factor @ cross[x, y]
-        residual = float(cross[y, y] - projected @ projected)
-        if not residual > 0:
-            raise np.linalg.LinAlgError("the residual sum of squares is not positive")
-        return Root(
-            information=information,
-            inverse=inverse_factor.T @ inverse_factor,
-            coefficients=inverse_factor.T @ projected,
-            residual=residual,
-            log_det=log_det,
-            log_det_information=2.0 * float(np.log(np.diagonal(factor) * scale).sum()),
-        )
-
     def _back(self, passed: Elimination, scales: Sequence[Floats]) -> list[Floats]:
         problem = self.problem
         adjoint = self._root_adjoint(passed.root, problem.cross.shape[1])[None]
         gradient: list[Floats] = [np.zeros(0)] * problem.levels
         for level in range(len(problem.random) - 1, -1, -1):
             adjoint, gradient[level + 1] = self._back_level(level, passed, adjoint)
-        gradient[0] = self._back_innermost(passed, adjoint, scales[0])
+        gradient[0] = self.innermost_gradient(adjoint, scales[0])
         return gradient
 
     def _root_adjoint(self, root: Root, r: int) -> Floats:
         """(r, r) derivative of the criterion in the entries of M at the root."""
-        x = self.problem.fixed
-        direction = np.zeros(r)
-        direction[x], direction[self.problem.outcome] = -root.coefficients, 1.0
-        adjoint = np.outer(direction, direction) * (self.freedom / root.residual)
-        if self.reml:
-            adjoint[np.ix_(x, x)] += root.inverse
-        return adjoint
+        return root_adjoint(root, self.problem.fixed, self.problem.outcome, r, self.freedom, reml=self.reml)
 
     def _back_level(self, level: int, passed: Elimination, adjoint: Floats) -> tuple[Floats, Floats]:
         """Derivatives in the M of the groups of a level, and in Λ, from those in the M of their parents."""
@@ -262,7 +230,8 @@ class Criterion:
                 below[:, at, also] += corner[:, place, other]
         return below, scale_gradient(shrunk, own, inner)
 
-    def _back_innermost(self, passed: Elimination, adjoint: Floats, scale: Floats) -> Floats:
+    def innermost_gradient(self, adjoint: Floats, scale: Floats) -> Floats:
+        """(q, q) derivative in the innermost Λ, from that in the cross-products of the second level's groups."""
         problem = self.problem
         cells, own = problem.cells, problem.own
         r, q = problem.cross.shape[1], len(own)
@@ -274,7 +243,7 @@ class Criterion:
             packed = sum_by_code(of_cell, cells.pattern, len(cells.patterns))
             a, b = packing(q)
             inner = unpack(packed * np.where(a == b, 1.0, 0.5), q)
-            gradient += scale_gradient(passed.pattern_shrunk, cells.patterns, inner, self._pattern_count)
+            gradient += scale_gradient(shrinkage(cells.patterns, scale), cells.patterns, inner, self._pattern_count)
         for part in self._unit_parts():
             products = problem.units.products[part]
             rows, gram = products[:, :, :r], products[:, :, own]

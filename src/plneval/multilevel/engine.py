@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from plneval.multilevel.design import Floats
+import numpy as np
+
+from plneval.multilevel.design import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,50 @@ class Root:
     residual: float
     log_det: float
     log_det_information: float
+
+
+def factored_root(cross: Floats, fixed: Integers, outcome: int, log_det: float) -> Root:
+    """Profile out β: the root of (r, r) U'V⁻¹U, with ``fixed`` the columns of X and ``outcome`` that of y.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        X'V⁻¹X is not positive definite, or nothing is left of y.
+    """
+    information = cross[np.ix_(fixed, fixed)]
+    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
+    if not (scale > 0).all():
+        raise np.linalg.LinAlgError("X'V⁻¹X has a diagonal entry that is not positive")
+    factor = np.linalg.cholesky(information / np.outer(scale, scale))
+    inverse_factor = np.linalg.solve(factor, np.diag(1.0 / scale))
+    projected = inverse_factor @ cross[fixed, outcome]
+    residual = float(cross[outcome, outcome] - projected @ projected)
+    if not residual > 0:
+        raise np.linalg.LinAlgError("the residual sum of squares is not positive")
+    return Root(
+        information=information,
+        inverse=inverse_factor.T @ inverse_factor,
+        coefficients=inverse_factor.T @ projected,
+        residual=residual,
+        log_det=log_det,
+        log_det_information=2.0 * float(np.log(np.diagonal(factor) * scale).sum()),
+    )
+
+
+def criterion_of_root(root: Root, freedom: int, sum_log_weights: float, *, reml: bool) -> float:
+    """The criterion with the constants that lme4 prints; ``freedom`` is ν."""
+    value = root.log_det - sum_log_weights + freedom * (1.0 + np.log(2.0 * np.pi * root.residual / freedom))
+    return float(value + (root.log_det_information if reml else 0.0))
+
+
+def root_adjoint(root: Root, fixed: Integers, outcome: int, size: int, freedom: int, *, reml: bool) -> Floats:
+    """(size, size) derivative of the criterion in the entries of U'V⁻¹U."""
+    direction = np.zeros(size)
+    direction[fixed], direction[outcome] = -root.coefficients, 1.0
+    adjoint = np.outer(direction, direction) * (freedom / root.residual)
+    if reml:
+        adjoint[np.ix_(fixed, fixed)] += root.inverse
+    return adjoint
 
 
 class Engine(Protocol):

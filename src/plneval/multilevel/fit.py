@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from plneval.multilevel.criterion import Criterion
-from plneval.multilevel.design import Intake, Integers
+from plneval.multilevel.crossed import CrossedCriterion
+from plneval.multilevel.crossed_rows import collapse, pooled, pooled_statistics
+from plneval.multilevel.design import Design, Intake, Integers
+from plneval.multilevel.engine import Engine
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.optimise import optimise
 from plneval.multilevel.problem import Problem, estimable
@@ -80,10 +84,42 @@ def fit(formula: str | Statistics, data: Any = None, *, reml: bool = True, weigh
     from plneval.multilevel.frame import intake
 
     taken = intake(formula, data, weights)
-    return _of_statistics(gather(taken).compressed(), reml=reml, intake=taken, source=Source(data, weights))
+    source = Source(data, weights)
+    peeked = _Peeked(taken)
+    if peeked.first is None or peeked.first.nested:
+        return _of_statistics(gather(peeked).compressed(), reml=reml, intake=taken, source=source)
+    design = pooled(list(peeked))
+    found = replace(pooled_statistics(design), dropped=taken.dropped)
+    return _of_statistics(found, reml=reml, intake=taken, source=source, crossed=design)
 
 
-def _of_statistics(found: Statistics, *, reml: bool, intake: Intake | None = None, source: Source | None = None) -> Fit:
+class _Peeked:
+    """An intake whose first design is known: levels are nested in all designs or in none."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._rest = iter(intake)
+        self.first = next(self._rest, None)
+        self.whole_units = intake.whole_units
+
+    @property
+    def dropped(self) -> pd.DataFrame:
+        return self._intake.dropped
+
+    def __iter__(self) -> Iterator[Design]:
+        if self.first is not None:
+            yield self.first
+        yield from self._rest
+
+
+def _of_statistics(
+    found: Statistics,
+    *,
+    reml: bool,
+    intake: Intake | None = None,
+    source: Source | None = None,
+    crossed: Design | None = None,
+) -> Fit:
     _check_groups(found)
     kept = estimable(found)
     fixed = found.model.working.fixed
@@ -91,7 +127,11 @@ def _of_statistics(found: Statistics, *, reml: bool, intake: Intake | None = Non
     if collinear:
         found = _without_columns(found, kept, collinear)
     _check_outcome(found, kept)
-    engine = Criterion(Problem.of(found, fixed[kept]), reml=reml)
+    engine: Engine
+    if crossed is None:
+        engine = Criterion(Problem.of(found, fixed[kept]), reml=reml)
+    else:
+        engine = CrossedCriterion(collapse(crossed, found), kept, reml=reml)
     parameters = Parameters.of(found)
     try:
         optimum = optimise(engine, parameters)
