@@ -51,3 +51,12 @@ def test_waves_without_a_year_or_in_two_years_are_refused() -> None:
         early_conditions(TABLE.drop(columns="year"))
     with pytest.raises(UserError, match="wave '2' lie in more than one school year"):
         early_conditions(TABLE.assign(year=[2014, 2014, 2016, 2016, 2014, 2016, 2016, 2017, 2016, 2016, 2016, 2016]))
+
+
+def test_numbers_in_place_of_identifiers_give_the_same_conditions() -> None:
+    numbered = TABLE.assign(network=TABLE["network_id"].map({"a": 3, "b": 1, "c": 2, "d": 4})).drop(
+        columns="network_id"
+    )
+    found = early_conditions(numbered, "network").table
+    assert found["unit"].tolist() == [1, 2, 3]
+    assert found["condition"].tolist() == [4.5, 1.25, 2.5]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from plneval.errors import UserError
 from plneval.networks.agreement import Agreement, agreement, mean_reliability
+from plneval.networks.scales import Group
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,16 @@ class Conditions:
     agreement: dict[str, Agreement]
 
 
-def early_conditions(
-    scores: pd.DataFrame, by: Literal["network_id", "school_id"] = "network_id", *, minimum_respondents: int = 2
-) -> Conditions:
+def early_conditions(scores: pd.DataFrame, by: Group = "network_id", *, minimum_respondents: int = 2) -> Conditions:
     """Mean score of each network in the first wave in which enough of its members answered.
 
     Parameters
     ----------
     scores
-        By :func:`plneval.networks.scales.scale_scores`, with a column ``year``: the study year of the answers.
+        By :func:`plneval.networks.scales.scale_scores`, as they are or with prepare's numbers
+        (``StudyTables.with_numbers``), with a column ``year``: the study year of the answers (``Calendar.year_of``).
     by
-        Networks or schools.
+        The column of networks or schools.
     minimum_respondents
         Fewer answers than this are no score of a network; a later wave is then looked for.
 

@@ -122,8 +122,9 @@ def mediation(
     ----------
     schools
         One row for each school: participation (0/1, or years or hours), practice (mean score), outcome (for example
-        mean standardised attainment), cluster, the covariates; and practice_year and outcome_year, from which the order
-        in time is checked.
+        mean standardised attainment), cluster (prepare's number: the order of clusters decides which are drawn
+        together, and that of pseudonyms hangs on their key), the covariates; and practice_year and outcome_year, from
+        which the order in time is checked.
     covariates
         Numeric columns of ``schools`` in both equations, measured before participation.
     draws, seed

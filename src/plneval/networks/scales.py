@@ -14,6 +14,8 @@ from plneval.errors import UserError, did_you_mean
 
 RESPONDENT: Final = ("respondent_id", "wave", "date", "school_id", "network_id", "teacher_id", "role")
 """Columns that say who answered when; what the table of surveys lacks is missing."""
+Group = Literal["school_id", "network_id", "school", "network"]
+"""Columns by which respondents are grouped: pseudonyms, or prepare's numbers in their place."""
 NOTE_COLUMNS: Final = {"rule": "str", "form": "str", "wave": "str", "item": "str", "count": "int64"}
 RULES: Final = {
     "answer_outside_scale": "the answer is no point of the item's scale: counted as not answered",
@@ -120,8 +122,15 @@ def scale_scores(answers: Answers, form: Form) -> tuple[pd.DataFrame, pd.DataFra
     return scores, pd.DataFrame(notes, columns=list(NOTE_COLUMNS)).astype(NOTE_COLUMNS)
 
 
-def group_scores(scores: pd.DataFrame, by: Literal["school_id", "network_id"]) -> pd.DataFrame:
+def group_scores(scores: pd.DataFrame, by: Group) -> pd.DataFrame:
     """Mean score of each school or network by wave and scale.
+
+    Parameters
+    ----------
+    scores
+        By :func:`scale_scores`, as they are or with prepare's numbers (``StudyTables.with_numbers``).
+    by
+        The column of the groups.
 
     Returns
     -------
@@ -131,11 +140,12 @@ def group_scores(scores: pd.DataFrame, by: Literal["school_id", "network_id"]) -
     """
     rows = scores.dropna(subset=["score", by])
     grouped = rows.groupby([by, "wave", "scale"], sort=True)
+    school = "school" if "school" in rows else "school_id"
     return grouped.agg(
         score=("score", "mean"),
         sd=("score", "std"),
         n_respondents=("score", "size"),
-        n_schools=("school_id", "nunique"),
+        n_schools=(school, "nunique"),
         first_date=("date", "min"),
         last_date=("date", "max"),
     ).reset_index()
