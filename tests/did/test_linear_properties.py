@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import did_data
 import numpy as np
 import pandas as pd
@@ -270,31 +266,3 @@ def test_a_period_only_one_cluster_is_untreated_in_needs_the_analytic_error() ->
     assert np.isfinite(found.se)
     with pytest.raises(did.DidError, match=r"without cluster 119 .*vcov='cr1'"):
         did.imputation(frame, **UNITS, vcov="cr3")
-
-
-def test_bits_do_not_depend_on_threads_or_hash_order() -> None:
-    """40,000 cells, enough for a threaded BLAS to split its sums; three processes."""
-    code = (
-        "import hashlib, numpy as np, pandas as pd\n"
-        "from plneval import did\n"
-        "rng = np.random.default_rng(1)\n"
-        "unit, year = np.repeat(np.arange(5000), 8), np.tile(np.arange(1, 9), 5000)\n"
-        "entry = rng.choice([0, 4, 5, 6], 5000)[unit]\n"
-        "d = pd.DataFrame({'unit': unit, 'year': year, 'entry': entry, 'y': rng.normal(size=40000) + year})\n"
-        "k = dict(outcome='y', time='year', unit='unit', entry='entry')\n"
-        "runs = [did.event_study(d, **k, vcov='cr2'), did.sun_abraham(d, **k), did.extended_twfe(d, **k),\n"
-        "        did.imputation(d, **k, vcov='cr3'), did.two_stage(d, **k),\n"
-        "        did.twfe(d, **k, vcov='wild', draws=199)]\n"
-        "print(hashlib.sha256(''.join(repr(r.table.to_dict('list')) for r in runs).encode()).hexdigest())\n"
-    )
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed, threads in (("0", "1"), ("1", "2"), ("2", "4"))
-    }
-    assert len(printed) == 1
