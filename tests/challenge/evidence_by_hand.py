@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from plneval.challenge.evidence import Evidence
+from plneval.challenge.sensitivity import COLUMNS
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime
 from plneval.config.report import Branding, Report, Thresholds
@@ -315,6 +316,38 @@ def recovered(z: float | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def sensitivity(breakdown: float | None = 1.4, **changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Sensitivity of the headline, its breakdown value given; without one (None) nothing could be worked out."""
+    tables = {
+        name: pd.DataFrame({column: pd.Series([], dtype=dtype) for column, dtype in columns.items()})
+        for name, columns in COLUMNS.items()
+    }
+    if breakdown is not None:
+        kinds = {"relative_magnitudes": (0.0, 0.5, 1.0, 2.0), "smoothness": (0.0, 0.01, 0.02)}
+        rows = [
+            {
+                "model": "cs_maths",
+                "kind": kind,
+                "m": m,
+                "ci_low": 0.05 - 0.04 * m,
+                "ci_high": 0.19 + 0.04 * m,
+                "excludes_zero": m < breakdown,
+                "breakdown": breakdown if kind == "relative_magnitudes" else 0.03,
+                "estimate": 0.12,
+                "se": 0.03,
+                "n_schools": 110,
+                "n_members": 50,
+                "groups": "entry groups 2015, 2016, 2017",
+            }
+            for kind, bounds in kinds.items()
+            for m in bounds
+        ]
+        tables["honest"] = pd.DataFrame(rows).astype(COLUMNS["honest"])
+        power = ["cs_maths", 2, 0.02, 0.031, 0.04, 0.11, 0.12, 110, 50]
+        tables["pretrend_power"] = pd.DataFrame([power], columns=list(COLUMNS["pretrend_power"]))
+    return {**tables, **changed}
+
+
 def evidence(**changes: Any) -> Evidence:
     """The study's evidence; fields of :class:`Evidence`, or ``thresholds``, may be changed."""
     thresholds = changes.pop("thresholds", {})
@@ -327,5 +360,6 @@ def evidence(**changes: Any) -> Evidence:
         records=records(),
         recomputed=recomputed(),
         recovery=recovered(),
+        sensitivity=sensitivity(),
     )
     return replace(made, **changes)

@@ -17,6 +17,7 @@ from evidence_by_hand import (
     records,
     recovered,
     schools,
+    sensitivity,
     spec,
 )
 
@@ -38,6 +39,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_table(tmp_path / "records" / "twfe.records.parquet", other)
     monkeypatch.setattr(stage, "recompute_all", lambda *_: recomputed())
     monkeypatch.setattr(stage, "recovery", lambda *_: recovered())
+    monkeypatch.setattr(stage, "sensitivity", lambda *_: sensitivity())
     return tmp_path
 
 
@@ -61,6 +63,7 @@ def test_stage_writes_records_of_all_models_in_the_order_declared(folders: Path)
         "recomputed.parquet",
         "recovery.parquet",
         "verdict.json",
+        *(f"{name}.parquet" for name in sensitivity()),
     }
 
 

@@ -20,6 +20,7 @@ from evidence_by_hand import (
     records_table,
     recovered,
     schools,
+    sensitivity,
 )
 
 from plneval.challenge.balance_gates import (
@@ -400,6 +401,7 @@ def test_every_gate_is_there_even_when_all_measures_are_empty() -> None:
         records=records_table([record("pretrend", term="joint")]),
         recomputed=recomputed().iloc[:0],
         schools=schools().iloc[:0],
+        sensitivity=sensitivity(None),
     )
     gates = form_gates(nothing)
     assert [gate.gate for gate in gates] == [gate.gate for gate in form_gates(evidence())]
@@ -411,5 +413,5 @@ def test_gates_table_has_the_contract_of_reports() -> None:
     assert list(table.columns) == ["gate", "result", "value", "threshold", "published", "source", "status", "statement"]
     assert table["published"].dtype == bool
     assert set(table["status"]) <= {"verified", "recall", "own", "declared", "chosen"}
-    assert len(table) == 15
+    assert len(table) == 16
     assert table[table["result"] != "pass"]["gate"].tolist() == ["clusters", "school_power"]

@@ -14,6 +14,7 @@ from released_measures import measures
 from released_records import DIGEST, benefit_records, inconclusive_records, not_causal_records
 
 from plneval.artifacts import write_json, write_table
+from plneval.release.door import TABLES
 
 TIDIER = {
     "name": "Northbridge Learning Networks (made up)",
@@ -229,6 +230,30 @@ def _verdict(variant: str, records: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _sensitivity(variant: str, model: str) -> dict[str, pd.DataFrame]:
+    """Sensitivity of the headline; nothing could be worked out for the inconclusive variant."""
+    rows: dict[str, list[list[Any]]] = {
+        "honest": [
+            [model, "relative_magnitudes", 0.0, 0.05, 0.18, True, 1.3, 0.117, 0.031, 110, 50, "entry groups 2015"],
+            [model, "relative_magnitudes", 2.0, -0.04, 0.27, False, 1.3, 0.117, 0.031, 110, 50, "entry groups 2015"],
+            [model, "smoothness", 0.0, 0.04, 0.19, True, 0.024, 0.117, 0.031, 110, 50, "entry groups 2015"],
+            [model, "smoothness", 0.031, -0.02, 0.25, False, 0.024, 0.117, 0.031, 110, 50, "entry groups 2015"],
+        ],
+        "pretrend_power": [[model, 2, 0.02, 0.031, 0.04, 0.11, 0.117, 110, 50]],
+        "leave_one_out": [[model, 1, 0.1, 0.03, 0.04, 0.16, 3], [model, 2, 0.12, 0.03, 0.06, 0.18, 4]],
+        "placebo": [[model, 2, 0.011, 0.03, -0.05, 0.07, 0.713, 90, 30]],
+        "bacon": [
+            ["twfe", "treated_vs_never_treated", 0.9, 0.1, 0.095, 108, 2],
+            ["twfe", "later_vs_earlier_treated", 0.1, 0.05, 0.095, 108, 2],
+        ],
+        "multiplicity": [["cs_reading", "att_third_year_on", "secondary", 0.02, 0.04, 0.03, 2]],
+    }
+    return {
+        name: pd.DataFrame([] if variant == "inconclusive" else found, columns=list(TABLES[name].columns))
+        for name, found in rows.items()
+    }
+
+
 def write_released(folder: Path, variant: str) -> Path:
     """Write the released tables of one variant into ``folder`` and return it."""
     records = {"benefit": benefit_records, "not_causal": not_causal_records, "inconclusive": inconclusive_records}[
@@ -294,6 +319,7 @@ def write_released(folder: Path, variant: str) -> Path:
         else [],
         columns=recovery_columns,
     )
+    frames |= _sensitivity(variant, str(records.iloc[0]["model"]))
     frames["standards"] = pd.DataFrame(
         [
             {

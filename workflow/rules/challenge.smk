@@ -1,4 +1,10 @@
 # Panel, measures, records -> gates and verdict, independent recomputation, recovery of planted effects.
+FINDINGS = (
+    "records gates recomputed recovery honest pretrend_power bacon leave_one_out placebo multiplicity"
+    " sensitivity_notes"
+).split()
+
+
 rule challenge:
     input:
         records_of,
@@ -6,10 +12,7 @@ rule challenge:
         rules.prepare.output,
         rules.describe.output,
     output:
-        [
-            ANY.findings / f"{table}.parquet"
-            for table in ("records", "gates", "recomputed", "recovery")
-        ],
+        [ANY.findings / f"{table}.parquet" for table in FINDINGS],
         verdict=ANY.findings / "verdict.json",
     log:
         ANY.log("challenge"),

@@ -20,7 +20,7 @@ def pre_trend(evidence: Evidence) -> Gate:
     authority = Authority.of(standard)
     chosen = evidence.report.thresholds.pretrend_alpha
     alpha = max(standard.alpha, chosen) if chosen is not None else standard.alpha
-    low_power = "Such a test has little power: it can miss trends that differ."
+    low_power = f"Such a test has little power: it can miss trends that differ.{_detectable(evidence)}"
     found = evidence.of_model[(evidence.of_model["estimand"] == "pretrend") & evidence.of_model["p"].notna()]
     if not len(found):
         statement = (
@@ -59,6 +59,20 @@ def pre_trend(evidence: Evidence) -> Gate:
         f"{statement} {low_power}{both}",
         because,
         published if chosen is not None else None,
+    )
+
+
+def _detectable(evidence: Evidence) -> str:
+    """What trend the effects before joining would have revealed, as a sentence; nothing where it is not known."""
+    table = evidence.sensitivity["pretrend_power"]
+    rows = table[(table["model"] == evidence.model) & table["slope_80"].notna()]
+    if not len(rows):
+        return ""
+    row = rows.iloc[0]
+    return (
+        f" Schools that drift apart by {decimal(float(row['slope_80']), 3)} a year would have been noticed with a "
+        f"probability of 80 %; such a drift alone would come to {decimal(float(row['implied_80']))} from the third "
+        "year on."
     )
 
 

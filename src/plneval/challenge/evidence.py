@@ -42,6 +42,7 @@ class Evidence:
     schools : the register of schools as prepare left it.
     records : all models' records.
     recomputed, recovery : what the independent computation and the comparison with planted effects gave.
+    sensitivity : tables of :mod:`plneval.challenge.sensitivity` by name.
     """
 
     cohort: Cohort
@@ -52,6 +53,7 @@ class Evidence:
     records: pd.DataFrame
     recomputed: pd.DataFrame
     recovery: pd.DataFrame
+    sensitivity: Mapping[str, pd.DataFrame]
 
     @cached_property
     def model(self) -> str:

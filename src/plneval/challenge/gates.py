@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plneval.challenge import balance_gates, computation_gates, design_gates
+from plneval.challenge import balance_gates, computation_gates, design_gates, sensitivity_gates
 from plneval.challenge.baseline_gate import baseline_equivalence
 from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import Gate
@@ -11,6 +11,7 @@ FORM = (
     design_gates.follow_up,
     baseline_equivalence,
     balance_gates.pre_trend,
+    sensitivity_gates.breakdown,
     design_gates.comparison_coverage,
     design_gates.clusters,
     design_gates.networks,

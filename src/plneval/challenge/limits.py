@@ -22,6 +22,9 @@ class OwnLimits:
     """Fewer clusters in an arm cannot show a spread between clusters: 2 leave a single degree of freedom."""
     minimum_pre_periods: int = 2
     """One comparison before joining shows a difference, and no trend."""
+    breakdown_magnitude: float = 1.0
+    """Violations of parallel trends, as a multiple of the largest before joining, that a finding should survive:
+    Rambachan and Roth (2023) call 1 a natural benchmark and set no threshold."""
     schools_reaching_headline: float = 0.5
     """Below this share of member schools the headline speaks of a minority of them."""
     uncertain_entry: float = 0.1

@@ -14,6 +14,7 @@ from plneval.challenge.gate import to_table
 from plneval.challenge.gates import form_gates
 from plneval.challenge.recompute import recompute_all
 from plneval.challenge.recovery import recovery
+from plneval.challenge.sensitivity import sensitivity
 from plneval.config.cohort import Cohort
 from plneval.config.models import ModelSpec
 from plneval.config.report import Report
@@ -31,7 +32,7 @@ def challenge(
     truth: Path | None,
     out: Path,
 ) -> None:
-    """Write ``records``, ``recomputed``, ``recovery`` and ``gates`` as Parquet, and ``verdict.json``.
+    """Write records, recomputations, recovery, sensitivity and gates as Parquet, and ``verdict.json``.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ def challenge(
     table = gather_records(records, specs, name)
     recomputed = recompute_all(cohort, specs, panel, table)
     recovered = recovery(truth, table)
+    measured = sensitivity(cohort, specs, panel, table)
     evidence = Evidence(
         cohort=cohort,
         specs=specs,
@@ -58,6 +60,7 @@ def challenge(
         records=table,
         recomputed=recomputed,
         recovery=recovered,
+        sensitivity=measured,
     )
     gates = form_gates(evidence)
     document = verdict_document(evidence, gates)
@@ -65,6 +68,8 @@ def challenge(
     write_table(out / "recomputed.parquet", recomputed)
     write_table(out / "recovery.parquet", recovered)
     write_table(out / "gates.parquet", to_table(gates))
+    for name, found in measured.items():
+        write_table(out / f"{name}.parquet", found)
     write_json(out / "verdict.json", document)
 
 

@@ -16,6 +16,7 @@ RESERVATIONS: Final = {
     "follow_up": "few schools reached their third year",
     "baseline_equivalence": "the schools differed before joining",
     "pre_trend": "trends before joining could hardly be looked at",
+    "breakdown": "small differences in trends would overturn it",
     "comparison_coverage": "not all is known about the comparison schools",
     "clusters": "the number of independent units is small",
     "networks": "it is about one network only",
@@ -155,8 +156,12 @@ def outcome_words(evidence: Evidence) -> str:
 
 
 def _reservations(category: Category, gates: Sequence[Gate]) -> list[str]:
-    """Gates that do not pass, as reservations; limited power is none where an effect was found in spite of it."""
+    """Gates that do not pass, as reservations.
+
+    Limited power is none where an effect was found in spite of it; nothing can be overturned where none was found.
+    """
     left_out = {"school_power"} if category in ("benefit", "harm", "no_difference") else set()
+    left_out |= {"breakdown"} if category in ("inconclusive", "no_difference") else set()
     return [
         RESERVATIONS[gate.gate]
         for result in ("fail", "caution")

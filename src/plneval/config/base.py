@@ -127,7 +127,10 @@ def _explain(problem: dict[str, Any], source: YamlSource, model: type[BaseModel]
             message = message[key.end() :]
     elif kind == "union_tag_invalid":
         context = problem["ctx"]
-        tags, key = [tag.strip("' ") for tag in context["expected_tags"].split(",")], context["discriminator"].strip("'")
+        tags, key = (
+            [tag.strip("' ") for tag in context["expected_tags"].split(",")],
+            context["discriminator"].strip("'"),
+        )
         location = (*location, key)
         message = f"there is no '{context['tag']}'.{did_you_mean(context['tag'], tags)} Known: {', '.join(tags)}."
     elif kind == "union_tag_not_found":

@@ -247,11 +247,12 @@ def _withhold(frame: pd.DataFrame, column: str, out: pd.Series) -> None:
 
 
 def _withhold_copies(frames: dict[str, pd.DataFrame], reasons: pd.Series) -> dict[str, int]:
-    """Withhold what `recomputed` and `recovery` repeat of records that are withheld."""
+    """Withhold what other tables repeat of records that are withheld."""
     records = frames["records"]
     out = records[reasons != ""]
     gone = {}
     for table, keys, numbers in (
+        ("multiplicity", ["model", "estimand"], ["p", "p_holm", "p_fdr"]),
         ("recomputed", ["model", "estimand", "term"], ["estimate", "recomputed", "difference", "se", "se_recomputed"]),
         ("recovery", ["model", "estimand", "event_time"], ["estimate", "se", "truth", "z"]),
     ):

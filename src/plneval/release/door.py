@@ -314,6 +314,102 @@ TABLES: Final[dict[str, Table]] = {
             "agrees": "flag",
         },
     ),
+    "honest": Table(
+        "challenge",
+        {
+            "model": "word",
+            "kind": "name",
+            "m": "estimate",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+            "excludes_zero": "flag",
+            "breakdown": "estimate",
+            "estimate": "estimate",
+            "se": "estimate",
+            "n_schools": "schools",
+            "n_members": "schools",
+            "groups": "text",
+        },
+        statistics=(
+            Statistics(
+                ("m", "ci_low", "ci_high", "excludes_zero", "breakdown", "estimate", "se"),
+                schools=("n_schools", "n_members"),
+            ),
+        ),
+    ),
+    "pretrend_power": Table(
+        "challenge",
+        {
+            "model": "word",
+            "event_times": "count",
+            "slope_50": "estimate",
+            "slope_80": "estimate",
+            "joint_80": "estimate",
+            "implied_80": "estimate",
+            "estimate": "estimate",
+            "n_schools": "schools",
+            "n_members": "schools",
+        },
+        statistics=(
+            Statistics(
+                ("slope_50", "slope_80", "joint_80", "implied_80", "estimate"), schools=("n_schools", "n_members")
+            ),
+        ),
+    ),
+    "leave_one_out": Table(
+        "challenge",
+        {
+            "model": "word",
+            "position": "integer",
+            "estimate": "estimate",
+            "se": "estimate",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+            "n_schools": "schools",
+        },
+        # Together with the headline an estimate without a network tells that network's own.
+        statistics=(Statistics(("estimate", "se", "ci_low", "ci_high"), schools=("n_schools",)),),
+    ),
+    "placebo": Table(
+        "challenge",
+        {
+            "model": "word",
+            "years_earlier": "count",
+            "estimate": "estimate",
+            "se": "estimate",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+            "p": "estimate",
+            "n_schools": "schools",
+            "n_members": "schools",
+        },
+        statistics=(Statistics(("estimate", "se", "ci_low", "ci_high", "p"), schools=("n_schools", "n_members")),),
+    ),
+    "bacon": Table(
+        "challenge",
+        {
+            "model": "word",
+            "kind": "name",
+            "weight": "estimate",
+            "estimate": "estimate",
+            "coefficient": "estimate",
+            "n_schools": "schools",
+            "n_left_out": "schools",
+        },
+        statistics=(Statistics(("weight", "estimate", "coefficient"), schools=("n_schools",)),),
+    ),
+    "multiplicity": Table(
+        "challenge",
+        {
+            "model": "word",
+            "estimand": "name",
+            "role": "word",
+            "p": "estimate",
+            "p_holm": "estimate",
+            "p_fdr": "estimate",
+            "tests": "count",
+        },
+    ),
     "recovery": Table(
         "challenge",
         {

@@ -6,6 +6,7 @@ import pandas as pd
 
 from plneval.report.formats import interval, listed, number, plural, word
 from plneval.report.load import Released, rows_of
+from plneval.report.wording import ESTIMATORS
 
 
 def effect_by_year(released: Released, data: pd.DataFrame) -> str:
@@ -50,7 +51,9 @@ def baseline_differences(data: pd.DataFrame, satisfied: float, adjustment: float
 
 def estimates_by_estimator(data: pd.DataFrame) -> str:
     """Estimates from the third year on, by model."""
-    values = "; ".join(f"{row.label} ({word(row.estimator)}) {_estimate(row)}" for row in rows_of(data))
+    values = "; ".join(
+        f"{row.label} ({ESTIMATORS.get(row.estimator, word(row.estimator))}) {_estimate(row)}" for row in rows_of(data)
+    )
     unit = data["unit"].iloc[0]
     return f"Points with confidence intervals: estimate from the third year on in {unit}, by estimator. {values}."
 

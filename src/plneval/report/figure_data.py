@@ -111,6 +111,17 @@ def estimates_by_estimator(released: Released) -> pd.DataFrame:
     return ordered.reset_index(drop=True)
 
 
+def honest_bounds(released: Released) -> pd.DataFrame:
+    """Intervals of the headline under violations of parallel trends, where they may be shown.
+
+    Columns: kind, m, ci_low, ci_high, excludes_zero, estimate, unit.
+    """
+    table = released["honest"]
+    rows = table[table["ci_low"].notna()]
+    data: pd.DataFrame = rows[["kind", "m", "ci_low", "ci_high", "excludes_zero", "estimate"]].reset_index(drop=True)
+    return data.assign(unit=released.unit(released.headline_model))
+
+
 def sample_flow(released: Released) -> pd.DataFrame:
     """Schools that remain after each step, by arm where arms are known.
 
@@ -133,6 +144,7 @@ FIGURES: dict[str, Callable[[Released], pd.DataFrame]] = {
     "trends_by_entry_year": trends_by_entry_year,
     "estimates_by_estimator": estimates_by_estimator,
     "effect_by_year_and_model": effect_by_year_and_model,
+    "honest_bounds": honest_bounds,
 }
 """Every figure of both reports, by the name of its CSV file."""
 

@@ -5,33 +5,38 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from plneval.report import alt_text, figure_data, formats, theme
+from plneval.report.drawn import Drawn, notice, wrapped
 from plneval.report.flow_diagram import draw_flow
 from plneval.report.load import Released, rows_of
-from plneval.report.render.theme import ACCENT_DARK, INK, MUTED, SERIES
+from plneval.report.render.theme import ACCENT_DARK, MUTED, SERIES
+from plneval.report.sensitivity_figures import honest_bounds
 from plneval.report.wording import article_free
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
+
+__all__ = [
+    "Drawn",
+    "baseline_differences",
+    "effect_by_year",
+    "effect_by_year_and_model",
+    "estimates_by_estimator",
+    "honest_bounds",
+    "sample_flow",
+    "show",
+    "trends",
+    "trends_by_entry_year",
+]
 
 _LETTER = 0.08
 """Room for a letter of 8.5 points, in inches."""
 _EVENT_TIME_AXIS = "Years before joining (−), and year of participation"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure and its text for readers who cannot see it, built from the same data."""
-
-    figure: Figure
-    alt: str
 
 
 def show(drawn: Drawn) -> None:
@@ -45,7 +50,7 @@ def effect_by_year(released: Released) -> Drawn:
     """The headline's estimates by year of participation, with intervals, and the years before joining."""
     data = figure_data.effect_by_year(released)
     if data.empty:
-        return _notice("No estimate by year of participation may be shown.")
+        return notice("No estimate by year of participation may be shown.")
     with theme.themed():
         figure, axes = theme.canvas(2.6)
         _event_time_panel(axes, data, labelled=True)
@@ -58,7 +63,7 @@ def effect_by_year_and_model(released: Released) -> Drawn:
     """Estimates by event time of every model that has them, one panel each."""
     data = figure_data.effect_by_year_and_model(released)
     if data.empty:
-        return _notice("No estimate by year of participation may be shown.")
+        return notice("No estimate by year of participation may be shown.")
     models = list(dict.fromkeys(data["model"]))
     columns = 2 if len(models) > 1 else 1
     rows = -(-len(models) // columns)
@@ -67,7 +72,7 @@ def effect_by_year_and_model(released: Released) -> Drawn:
         for axes, model in zip(grid.flat, models, strict=False):
             mine = data[data["model"] == model]
             _event_time_panel(axes, mine, labelled=False)
-            axes.set_title(_wrapped(mine["label"].iloc[0], 38), fontsize=8)
+            axes.set_title(wrapped(mine["label"].iloc[0], 38), fontsize=8)
             axes.tick_params(labelleft=True)
         for axes in list(grid.flat)[len(models) :]:
             axes.set_axis_off()
@@ -80,11 +85,11 @@ def trends(released: Released) -> Drawn:
     """Mean outcome of member and comparison schools over the study years."""
     data = figure_data.trends(released)
     if data.empty:
-        return _notice("No mean by year may be shown.")
+        return notice("No mean by year may be shown.")
     with theme.themed():
         figure, axes = theme.canvas(2.5)
         _trend_panel(axes, data, released)
-        axes.set_ylabel(f"{_wrapped(_without_brackets(released.headline_label), 32)}\n({_scale(released)})")
+        axes.set_ylabel(f"{wrapped(_without_brackets(released.headline_label), 32)}\n({_scale(released)})")
     return Drawn(figure, alt_text.trends(released, data))
 
 
@@ -92,7 +97,7 @@ def trends_by_entry_year(released: Released) -> Drawn:
     """Mean of every outcome over the study years, by year of joining."""
     data = figure_data.trends_by_entry_year(released)
     if data.empty:
-        return _notice("No mean by year may be shown.")
+        return notice("No mean by year may be shown.")
     outcomes = list(dict.fromkeys(data["outcome"]))
     columns = 2 if len(outcomes) > 1 else 1
     rows = -(-len(outcomes) // columns)
@@ -100,7 +105,7 @@ def trends_by_entry_year(released: Released) -> Drawn:
         figure, grid = theme.canvas(0.3 + 2.3 * rows, rows, columns, squeeze=False)
         for axes, outcome in zip(grid.flat, outcomes, strict=False):
             _trend_panel(axes, data[data["outcome"] == outcome], released, short=True)
-            axes.set_title(_wrapped(_without_brackets(released.outcome_label(outcome)), 36), fontsize=8.5)
+            axes.set_title(wrapped(_without_brackets(released.outcome_label(outcome)), 36), fontsize=8.5)
         for axes in list(grid.flat)[len(outcomes) :]:
             axes.set_axis_off()
         figure.supylabel(f"Mean ({_scale(released)})", fontsize=8.5)
@@ -113,7 +118,7 @@ def baseline_differences(released: Released) -> Drawn:
 
     data = figure_data.baseline_differences(released)
     if data.empty:
-        return _notice("No difference before joining may be shown.")
+        return notice("No difference before joining may be shown.")
     limits = load("baseline_equivalence")
     with theme.themed():
         figure, axes = theme.canvas(0.9 + 0.34 * len(data))
@@ -148,7 +153,7 @@ def estimates_by_estimator(released: Released) -> Drawn:
     """The estimate from the third year on, by estimator, in one figure."""
     data = figure_data.estimates_by_estimator(released)
     if data.empty:
-        return _notice("No model gives an estimate from the third year on that may be shown.")
+        return notice("No model gives an estimate from the third year on that may be shown.")
     with theme.themed():
         figure, axes = theme.canvas(0.65 + 0.4 * len(data))
         theme.zero_line(axes, horizontal=False)
@@ -167,7 +172,7 @@ def estimates_by_estimator(released: Released) -> Drawn:
                 fontsize=8.5,
                 annotation_clip=False,
             )
-        axes.set_yticks(places, [_wrapped(row.label, 36) for row in rows_of(data)], fontsize=8)
+        axes.set_yticks(places, [wrapped(row.label, 36) for row in rows_of(data)], fontsize=8)
         axes.set_ylim(-0.6, len(data) - 0.4)
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")
@@ -179,7 +184,7 @@ def sample_flow(released: Released) -> Drawn:
     """The schools' way from the register to the analysis."""
     data = figure_data.sample_flow(released)
     if data.empty:
-        return _notice("No number of schools may be shown.")
+        return notice("No number of schools may be shown.")
     with theme.themed():
         figure = draw_flow(data)
     return Drawn(figure, alt_text.sample_flow(data))
@@ -370,8 +375,8 @@ def _tick(event_time: int, ordinal: bool) -> str:
 def _estimate_axis(released: Released, unit: str) -> str:
     label = article_free(_without_brackets(released.headline_label))
     if released.is_causal:
-        return f"{_wrapped(f'Effect on {label}', 36)}\n({unit})"
-    return f"{_wrapped(f'Change in {label}', 36)}\n({unit})"
+        return f"{wrapped(f'Effect on {label}', 36)}\n({unit})"
+    return f"{wrapped(f'Change in {label}', 36)}\n({unit})"
 
 
 def _without_brackets(label: str) -> str:
@@ -385,16 +390,3 @@ def _scale(released: Released) -> str:
 
 def _units(data: pd.DataFrame) -> str:
     return formats.listed(list(dict.fromkeys(data["unit"])), "or")
-
-
-def _wrapped(text: Any, width: int) -> str:
-    return "\n".join(textwrap.wrap(str(text), width))
-
-
-def _notice(sentence: str) -> Drawn:
-    """A sentence in a figure's place: why there is nothing to draw."""
-    with theme.themed():
-        figure, axes = theme.canvas(0.8)
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, _wrapped(sentence, 70), ha="center", va="center", color=INK, fontsize=9.5)
-    return Drawn(figure, sentence)

@@ -31,6 +31,12 @@ TABLES = (
     "gates",
     "recomputed",
     "recovery",
+    "honest",
+    "pretrend_power",
+    "leave_one_out",
+    "placebo",
+    "bacon",
+    "multiplicity",
     "standards",
 )
 DOCUMENTS = ("study", "verdict", "reproducibility", "manifest")

@@ -109,7 +109,7 @@ def recomputation(released: Released) -> pd.DataFrame:
     table = released["recomputed"]
     frame = pd.DataFrame(
         {
-            "Estimand": [_recomputed_name(row) for row in rows_of(table)],
+            "Estimand": [_recomputed_name(row, released.headline_model) for row in rows_of(table)],
             "Estimate": numbers(table, "estimate", 3),
             "Recomputed": numbers(table, "recomputed", 3),
             "SE": numbers(table, "se", 3),
@@ -130,7 +130,9 @@ def recomputation_caption(released: Released) -> str:
     return f"The headline and its parts, computed again by {by}; agreement in digits."
 
 
-def _recomputed_name(row: Any) -> str:
+def _recomputed_name(row: Any, headline: str) -> str:
+    if row.model != headline:
+        return f"{formats.word(row.model)}: {_AGGREGATES.get(row.estimand, row.estimand).lower()}"
     if row.estimand in _AGGREGATES:
         return _AGGREGATES[row.estimand]
     return formats.word(row.term) if not formats.is_missing(row.term) and row.term else formats.word(row.estimand)

@@ -26,6 +26,7 @@ SUBGROUPS = {"all": "all pupils", "disadvantaged": "disadvantaged pupils", "not_
 GATES = {
     "attrition": "Schools and pupils lost",
     "baseline_equivalence": "Similar before joining",
+    "breakdown": "Withstands unequal trends",
     "clusters": "Number of independent groups",
     "comparison_coverage": "Comparison schools",
     "composition": "Stable intake",

@@ -1,0 +1,115 @@
+"""The headline without one network after the other, with made-up joining dates, and what two-way effects average."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from plneval import did
+from plneval.config.models import GroupTime
+from plneval.did.att_gt import GroupTimeEffects
+from plneval.estimate.group_time import estimate_effects, without_references
+from plneval.estimate.sample import Exclusions, SchoolSample
+from plneval.estimate.school_panel import COLUMNS, school_panel
+from plneval.standards import load
+
+PLACEBO_YEARS = (2, 3)
+"""Years by which joining dates are moved back."""
+
+
+def leave_one_out_table(model: str, sample: SchoolSample, spec: GroupTime, limit: int = 200) -> pd.DataFrame:
+    """The effect from the third year on without one network after the other, from the lowest to the highest.
+
+    Columns: model, position, estimate, se, ci_low, ci_high, n_schools (those of the network left out). Networks are
+    not named. Empty with a single network, or with more than ``limit``.
+    """
+    networks = sample.rows.loc[sample.rows["entry_year"].notna(), "network"]
+    found = []
+    labels = sorted(networks.dropna().unique())
+    for label in labels if 1 < len(labels) <= limit else []:
+        without = sample.rows["network"].eq(label).fillna(False) & sample.rows["entry_year"].notna()
+        try:
+            late = _third_year_on(_of(sample, sample.rows[~without]), spec)
+        except did.DidError:
+            continue
+        found.append((*late, int(sample.rows.loc[without, "school"].nunique())))
+    table = pd.DataFrame(found, columns=["estimate", "se", "ci_low", "ci_high", "n_schools"])
+    table = table.sort_values("estimate", kind="stable", ignore_index=True)
+    table.insert(0, "position", np.arange(1, len(table) + 1))
+    table.insert(0, "model", model)
+    return table
+
+
+def _of(sample: SchoolSample, rows: pd.DataFrame) -> SchoolSample:
+    return replace(sample, rows=rows.reset_index(drop=True), exclusions=Exclusions())
+
+
+def _third_year_on(sample: SchoolSample, spec: GroupTime) -> tuple[float, float, float, float]:
+    effects = without_references(estimate_effects(sample, spec)[0])
+    late = effects.aggregate("simple", min_event=load("follow_up").headline_from_event_time).intervals()
+    return late.estimate, late.se, late.ci_low, late.ci_high
+
+
+def placebo_table(model: str, sample: SchoolSample, spec: GroupTime) -> pd.DataFrame:
+    """The effect of joining some years before the school did, on outcomes from before it joined: it should be zero.
+
+    Columns: model, years_earlier, estimate, se, ci_low, ci_high, p, n_schools, n_members. A made-up date needs an
+    outcome before it and one between it and joining; where no group has both there is no row.
+    """
+    found = []
+    for years in PLACEBO_YEARS:
+        rows = sample.rows
+        entry = rows["entry_year"].astype("Float64")
+        before = (rows["year"] < entry - spec.anticipation).fillna(True).astype(bool)
+        moved = rows[before].assign(entry_year=rows["entry_year"] - years)
+        # Schools that have not reached their made-up date within the outcomes before joining say nothing.
+        moved = moved[moved["entry_year"].isna() | (moved["entry_year"] <= moved["year"].max())]
+        try:
+            effects = without_references(estimate_effects(_of(sample, moved), spec)[0])
+            average = effects.aggregate("simple").intervals()
+        except did.DidError:
+            continue
+        members, schools = _schools(effects)
+        numbers = (average.estimate, average.se, average.ci_low, average.ci_high, average.p)
+        found.append((model, years, *numbers, schools, members))
+    columns = ["model", "years_earlier", "estimate", "se", "ci_low", "ci_high", "p", "n_schools", "n_members"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _schools(effects: GroupTimeEffects) -> tuple[int, int]:
+    """Member schools behind effects from entry on, and all schools."""
+    after = np.unique(effects.groups[effects.times >= effects.groups])
+    group = effects.design.groups[effects.design.group[effects.design.group >= 0]]
+    members = int(np.isin(group, after).sum())
+    return members, members + int(np.isinf(group).sum())
+
+
+def bacon_table(model: str, sample: SchoolSample) -> pd.DataFrame:
+    """What the single two-way coefficient averages (Goodman-Bacon 2021), over schools that are seen every year.
+
+    Columns: model, kind (of comparison), weight, estimate, coefficient (of all of them), n_schools, n_left_out.
+    """
+    frame, _ = school_panel(sample, ())
+    # Treatment is seen from the first year with outcomes on: groups that a gap year makes alike are one.
+    years = np.sort(frame["year"].unique())
+    position = np.searchsorted(years, frame["entry_year"].fillna(years[0]))
+    seen_from = np.append(years.astype(float), np.inf)[position]
+    frame["entry_year"] = frame["entry_year"].where(frame["entry_year"].isna(), seen_from)
+    seen = frame.groupby("school")["year"].transform("size")
+    complete = frame[seen == frame["year"].nunique()]
+    columns = {name: column for name, column in COLUMNS.items() if name != "cluster"}
+    result = did.bacon(complete, **columns, panel=True, missing_entry="never")
+    schools = complete["school"].nunique()
+    return pd.DataFrame(
+        {
+            "model": model,
+            "kind": result.summary["kind"].str.replace(" ", "_"),
+            "weight": result.summary["weight"],
+            "estimate": result.summary["estimate"],
+            "coefficient": result.estimate,
+            "n_schools": schools,
+            "n_left_out": frame["school"].nunique() - schools,
+        }
+    )
