@@ -186,3 +186,38 @@ def test_power_takes_a_violation_by_event_time():
     assert same.slope is None
     with pytest.raises(DidError, match="event times 1"):
         did.pretrend_power(FIVE, trend={-4: -0.15, -3: -0.10, -2: -0.05, 0: 0.05})
+
+
+def test_extended_twfe_against_the_never_treated_gives_the_intervals_of_group_time_effects() -> None:
+    """One group, balanced panel: the same coefficients, whose covariances differ by CR1's factor alone."""
+    data = panel()
+    data = data[data["entry"] != 2016]
+    names = {"outcome": "y", "time": "time", "unit": "unit", "entry": "entry"}
+    regression = did.extended_twfe(data, **names, comparison="never", vcov="cr1")
+    effects = did.att_gt(data, **names, base_period="universal").aggregate("dynamic")
+    one, other = did.honest(regression, grid=[0.0]), did.honest(effects, grid=[0.0])
+    assert one.reference == other.reference == -1
+    assert one.estimate == pytest.approx(other.estimate, rel=1e-9)
+    factor = np.sqrt(60 / 59 * (60 * 9 - 1) / (60 * 9 - (8 + 8 + 1)))
+    assert one.se == pytest.approx(other.se * factor, rel=1e-9)
+
+
+@pytest.mark.parametrize("estimator", [did.imputation, did.two_stage, did.extended_twfe])
+def test_effects_relative_to_all_periods_before_entry_are_refused_with_the_remedy(estimator: object) -> None:
+    effects = estimator(panel(), outcome="y", time="time", unit="unit", entry="entry")
+    with pytest.raises(DidError, match=r'no event time is a reference.*comparison="never".*all periods before entry'):
+        did.honest(effects)
+
+
+@pytest.mark.parametrize("bound", [0.5, 1.0, 2.0])
+def test_with_one_period_after_the_reference_intervals_shrink_to_the_identified_set(bound: float) -> None:
+    """Relative magnitudes: the effect plus or minus M times the largest change before; no inequality is missing.
+
+    Standard errors of 1e-5; the hybrid's critical value is at most about 3 of them (times 1 + 2 M).
+    """
+    before = np.array([0.3, -0.1, 0.25])  # changes 0.4, 0.35 and (to the reference) 0.25
+    sigma = 1e-10 * (0.6 * np.eye(4) + 0.4)
+    low, high = bounds(np.append(before, 0.5), sigma, 3, 1, np.array([1.0]), "relative_magnitudes")(bound)
+    np.testing.assert_allclose([low, high], [0.5 - 0.4 * bound, 0.5 + 0.4 * bound], atol=4e-5 * (1 + 2 * bound))
+    assert low < 0.5 - 0.4 * bound
+    assert high > 0.5 + 0.4 * bound
