@@ -141,7 +141,8 @@ def _reference(effects: Any, events: Floats, estimates: Floats, covariance: Floa
         raise DidError(
             f"{kind} a reference (zero by definition): all effects must be relative to one, as in "
             'att_gt(..., base_period="universal"), event_study(), sun_abraham() and extended_twfe(..., '
-            'comparison="never"); imputation, two_stage and extended_twfe otherwise compare with all periods before entry'
+            'comparison="never"); imputation, two_stage and extended_twfe otherwise compare with all periods before '
+            "entry"
         )
     reference = float(events[zero][0])
     if isinstance(effects, Aggregate):
