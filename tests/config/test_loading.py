@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from plneval.config.base import load
 from plneval.config.models import Models
 from plneval.config.project import Project
 from plneval.config.workspace import Workspace
-from plneval.errors import UserError
+from plneval.errors import UserError, UserErrors
 
 MODELS = """\
 models:
@@ -116,3 +117,25 @@ def test_a_formula_error_names_the_line_of_the_formula(project: Path) -> None:
     line = next(number for number, text in enumerate(lines, 1) if "treatd_year_1" in text)
     with pytest.raises(UserError, match=rf"config/models\.yaml:{line}: models\.growth_maths\.formula: .*Did you mean"):
         _ = Workspace(project).models
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("callaway_santanna", "models.m.kind: 'callaway_santanna' is called 'did.att_gt' now."),
+        ("twfe_event_study", "models.m.kind: 'twfe_event_study' is called 'did.event_study' now."),
+        ("did.attgt", "models.m.kind: there is no 'did.attgt'. Did you mean 'did.att_gt'?"),
+    ],
+)
+def test_a_kind_of_model_that_is_not_known_is_told_at_its_line(tmp_path: Path, kind: str, expected: str) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(f"models:\n  m:\n    label: l\n    kind: {kind}\n    outcome: maths\n")
+    with pytest.raises(UserErrors, match=re.escape(f"{path}:4: {expected}")):
+        load(path, Models)
+
+
+def test_a_model_without_a_kind_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("models:\n  m:\n    label: l\n    outcome: maths\n")
+    with pytest.raises(UserErrors, match="the key 'kind' is needed"):
+        load(path, Models)

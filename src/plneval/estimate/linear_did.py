@@ -47,7 +47,7 @@ def linear_did(sample: SchoolSample, spec: Spec, pupils: PupilCounts) -> Fit:
     """Effects by entry group and year, by event time, overall and from the third year on.
 
     Averages weigh school-years by their school's weight: treated pupils or schools. Standard errors follow the rule of
-    :mod:`plneval.did`: CR2 (the jackknife CR3 for imputation) with fewer than 40 clusters in either arm, CR1 otherwise.
+    :mod:`plneval.did`: CR2 with fewer than 40 clusters in either arm, CR1 otherwise.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def _vcov(rows: pd.DataFrame, spec: Spec) -> str | None:
     smaller = min(rows.loc[about, "cluster"].nunique(), _comparison_clusters(rows))
     if smaller >= rules.small_sample_below:
         return None
-    return "cr3" if isinstance(spec, Imputation) else "cr2"
+    return "cr2"
 
 
 def _comparison_clusters(rows: pd.DataFrame) -> int:
