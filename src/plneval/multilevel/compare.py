@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import chi2
 
-from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.optimise import optimise
-from plneval.multilevel.random_effects import nested_engine
 
 if TYPE_CHECKING:
     from plneval.multilevel.result import Fit
@@ -189,8 +187,7 @@ def compare_fits(one: Fit, other: Fit) -> Comparison:
 
 
 def _full_likelihood(fit: Fit) -> float:
-    engine = Criterion(nested_engine(fit, "a comparison of fixed effects").problem, reml=False)
-    return optimise(engine, fit.parameters).criterion
+    return optimise(fit.engine_used.by(reml=False), fit.parameters).criterion
 
 
 def _tested(fit: Fit, criterion: float) -> ComparedModel:

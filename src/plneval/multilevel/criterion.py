@@ -65,12 +65,15 @@ class Criterion:
         self.reml = reml
         self.evaluations = 0
 
+    @property
+    def large(self) -> bool:
+        """Whether an evaluation takes so long that one start has to do."""
+        problem = self.problem
+        return problem.cells.products.size + problem.units.products.size + problem.cross.size > LARGE
+
     def sample(self) -> Criterion | None:
         """The same criterion of some groups, for starting values; ``None`` if the data are not large."""
-        problem = self.problem
-        if problem.cells.products.size + problem.units.products.size + problem.cross.size <= LARGE:
-            return None
-        sample = problem.sample(SAMPLE_GROUPS)
+        sample = self.problem.sample(SAMPLE_GROUPS) if self.large else None
         return None if sample is None else Criterion(sample, reml=self.reml)
 
     @cached_property
@@ -97,12 +100,18 @@ class Criterion:
         except np.linalg.LinAlgError:
             return np.inf
 
-    def of_root(self, root: Root) -> float:
-        """The criterion of what arrived at the root."""
-        return criterion_of_root(root, self.freedom, self.problem.sum_log_weights, reml=self.reml)
+    def by(self, *, reml: bool) -> Criterion:
+        """The same data by restricted or full maximum likelihood."""
+        return Criterion(self.problem, reml=reml)
 
-    def value_and_gradient(self, scales: Sequence[Floats]) -> tuple[float, list[Floats], Root]:
-        """The criterion, its derivative in every entry of every Λ, and the root.
+    def of_root(self, root: Root, sigma: float | None = None) -> float:
+        """The criterion of what arrived at the root."""
+        return criterion_of_root(root, self.freedom, self.problem.sum_log_weights, reml=self.reml, sigma=sigma)
+
+    def value_and_gradient(
+        self, scales: Sequence[Floats], sigma: float | None = None
+    ) -> tuple[float, list[Floats], Root]:
+        """The criterion, its derivative in every entry of every Λ, and the root; with ``sigma`` σ is held there.
 
         Raises
         ------
@@ -110,7 +119,7 @@ class Criterion:
             X'V⁻¹X or the residual cannot be factored.
         """
         passed = self.eliminate(scales)
-        return self.of_root(passed.root), self._back(passed, scales), passed.root
+        return self.of_root(passed.root, sigma), self._back(passed, scales, sigma), passed.root
 
     def eliminate(self, scales: Sequence[Floats]) -> Elimination:
         """Eliminate all levels, the innermost first."""
@@ -197,18 +206,19 @@ class Criterion:
         pointers = self._unit_pointers[parents.start : parents.stop + 1]
         return parents, np.clip(pointers - part.start, 0, part.stop - part.start)
 
-    def _back(self, passed: Elimination, scales: Sequence[Floats]) -> list[Floats]:
+    def _back(self, passed: Elimination, scales: Sequence[Floats], sigma: float | None) -> list[Floats]:
         problem = self.problem
-        adjoint = self._root_adjoint(passed.root, problem.cross.shape[1])[None]
+        adjoint = self._root_adjoint(passed.root, problem.cross.shape[1], sigma)[None]
         gradient: list[Floats] = [np.zeros(0)] * problem.levels
         for level in range(len(problem.random) - 1, -1, -1):
             adjoint, gradient[level + 1] = self._back_level(level, passed, adjoint)
         gradient[0] = self.innermost_gradient(adjoint, scales[0])
         return gradient
 
-    def _root_adjoint(self, root: Root, r: int) -> Floats:
+    def _root_adjoint(self, root: Root, r: int, sigma: float | None) -> Floats:
         """(r, r) derivative of the criterion in the entries of M at the root."""
-        return root_adjoint(root, self.problem.fixed, self.problem.outcome, r, self.freedom, reml=self.reml)
+        problem = self.problem
+        return root_adjoint(root, problem.fixed, problem.outcome, r, self.freedom, reml=self.reml, sigma=sigma)
 
     def _back_level(self, level: int, passed: Elimination, adjoint: Floats) -> tuple[Floats, Floats]:
         """Derivatives in the M of the groups of a level, and in Λ, from those in the M of their parents."""

@@ -18,6 +18,9 @@ from plneval.multilevel.crossed_rows import CrossedData
 from plneval.multilevel.design import Floats, Integers
 from plneval.multilevel.engine import Root, criterion_of_root, factored_root, root_adjoint
 
+# Outer effects from which on an evaluation is slow.
+LARGE = 300
+
 
 @dataclass(frozen=True)
 class DenseElimination:
@@ -71,6 +74,15 @@ class CrossedCriterion:
         n = self.data.statistics.n
         return [np.sqrt(n / np.where(square > 0, square, n)) for square in self.data.squares]
 
+    @property
+    def large(self) -> bool:
+        """Whether an evaluation takes so long that one start has to do."""
+        return self.data.effects > LARGE
+
+    def by(self, *, reml: bool) -> CrossedCriterion:
+        """The same data by restricted or full maximum likelihood."""
+        return CrossedCriterion(self.data, self.fixed, reml=reml)
+
     def sample(self) -> None:
         """No subsample: crossed groups do not come apart."""
 
@@ -86,12 +98,15 @@ class CrossedCriterion:
             yield level, slice(start, start + width * size), size, width
             start += width * size
 
-    def value_and_gradient(self, scales: Sequence[Floats]) -> tuple[float, list[Floats], Root]:
-        """The criterion, its derivative in every entry of every Λ, and the root."""
+    def value_and_gradient(
+        self, scales: Sequence[Floats], sigma: float | None = None
+    ) -> tuple[float, list[Floats], Root]:
+        """The criterion, its derivative in every entry of every Λ, and the root; with ``sigma`` σ is held there."""
         passed = self.eliminate(scales)
         root = passed.root
-        value = criterion_of_root(root, self.freedom, self.data.statistics.sum_log_weights, reml=self.reml)
-        gradient, adjoint = self._back_dense(passed, scales)
+        log_weights = self.data.statistics.sum_log_weights
+        value = criterion_of_root(root, self.freedom, log_weights, reml=self.reml, sigma=sigma)
+        gradient, adjoint = self._back_dense(passed, scales, sigma)
         inner = np.zeros_like(np.asarray(scales[0]))
         for part, criterion in zip(self.data.classes, self._inner, strict=True):
             of_class = adjoint[part.places[:, :, None], part.places[:, None, :]]
@@ -155,11 +170,13 @@ class CrossedCriterion:
         lower = np.tril(inverse)
         return np.asarray(lower + np.tril(inverse, -1).T)
 
-    def _back_dense(self, passed: DenseElimination, scales: Sequence[Floats]) -> tuple[list[Floats], Floats]:
+    def _back_dense(
+        self, passed: DenseElimination, scales: Sequence[Floats], sigma: float | None
+    ) -> tuple[list[Floats], Floats]:
         """Derivatives in Λ of the outer levels, and in the cross-products before they are eliminated."""
         base = self._base
         own, rows = passed.cross[base:, base:], passed.cross[base:, :base]
-        at_root = root_adjoint(passed.root, self.fixed, base - 1, base, self.freedom, reml=self.reml)
+        at_root = root_adjoint(passed.root, self.fixed, base - 1, base, self.freedom, reml=self.reml, sigma=sigma)
         left = self._times(scales, self._inverse(passed))
         weight = self._times(scales, left.T)
         solved = left.T @ rows

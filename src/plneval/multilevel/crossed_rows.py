@@ -96,7 +96,7 @@ def collapse(design: Design, statistics: Statistics) -> CrossedData:
     TooCrossedError
         A group touches very many groups of the others, or these have very many effects.
     """
-    design = replace(design, levels=tuple(_compact(level) for level in design.levels))
+    design = compact(design)
     model = Model.of(design)
     working = model.working
     outer = design.levels[1:]
@@ -119,6 +119,11 @@ def collapse(design: Design, statistics: Statistics) -> CrossedData:
         classes.append(_class_of(rows, unit, chosen, slots, touched, base, model, starts))
     squares = tuple(np.asarray((rows[:, columns] ** 2).sum(axis=0), dtype=np.float64) for columns in working.random)
     return CrossedData(statistics, tuple(classes), widths, sizes, squares)
+
+
+def compact(design: Design) -> Design:
+    """The design with codes that count the groups that have rows."""
+    return replace(design, levels=tuple(_compact(level) for level in design.levels))
 
 
 def _compact(level: Level) -> Level:
@@ -206,7 +211,7 @@ def _class_of(
 
 def pooled_statistics(design: Design) -> Statistics:
     """The sums of crossed rows that do not depend on their groups."""
-    design = replace(design, levels=tuple(_compact(level) for level in design.levels))
+    design = compact(design)
     model = Model.of(design)
     working = model.working
     centre = Centre.of(design, working)

@@ -67,17 +67,24 @@ def factored_root(cross: Floats, fixed: Integers, outcome: int, log_det: float) 
     )
 
 
-def criterion_of_root(root: Root, freedom: int, sum_log_weights: float, *, reml: bool) -> float:
-    """The criterion with the constants that lme4 prints; ``freedom`` is ν."""
-    value = root.log_det - sum_log_weights + freedom * (1.0 + np.log(2.0 * np.pi * root.residual / freedom))
-    return float(value + (root.log_det_information if reml else 0.0))
+def criterion_of_root(
+    root: Root, freedom: int, sum_log_weights: float, *, reml: bool, sigma: float | None = None
+) -> float:
+    """The criterion with the constants that lme4 prints; ``freedom`` is ν. With ``sigma`` σ is not profiled out."""
+    if sigma is None:
+        residual = freedom * (1.0 + np.log(2.0 * np.pi * root.residual / freedom))
+    else:
+        residual = freedom * np.log(2.0 * np.pi * sigma**2) + root.residual / sigma**2
+    return float(root.log_det - sum_log_weights + residual + (root.log_det_information if reml else 0.0))
 
 
-def root_adjoint(root: Root, fixed: Integers, outcome: int, size: int, freedom: int, *, reml: bool) -> Floats:
-    """(size, size) derivative of the criterion in the entries of U'V⁻¹U."""
+def root_adjoint(
+    root: Root, fixed: Integers, outcome: int, size: int, freedom: int, *, reml: bool, sigma: float | None = None
+) -> Floats:
+    """(size, size) derivative of the criterion in the entries of U'V⁻¹U; with ``sigma`` σ is not profiled out."""
     direction = np.zeros(size)
     direction[fixed], direction[outcome] = -root.coefficients, 1.0
-    adjoint = np.outer(direction, direction) * (freedom / root.residual)
+    adjoint = np.outer(direction, direction) * (freedom / root.residual if sigma is None else 1.0 / sigma**2)
     if reml:
         adjoint[np.ix_(fixed, fixed)] += root.inverse
     return adjoint
@@ -90,6 +97,8 @@ class Engine(Protocol):
     ----------
     name
         How a fit names it.
+    reml
+        Whether the criterion is restricted.
     evaluations
         Evaluations so far.
     freedom
@@ -99,16 +108,28 @@ class Engine(Protocol):
     """
 
     name: str
+    reml: bool
     evaluations: int
 
     @property
     def freedom(self) -> int: ...
 
     @property
+    def large(self) -> bool:
+        """Whether an evaluation takes so long that one start has to do."""
+        ...
+
+    @property
     def column_scales(self) -> list[Floats]: ...
 
-    def value_and_gradient(self, scales: Sequence[Floats]) -> tuple[float, list[Floats], Root]:
-        """The criterion, its derivative in every entry of every Λ, and the root."""
+    def value_and_gradient(
+        self, scales: Sequence[Floats], sigma: float | None = None
+    ) -> tuple[float, list[Floats], Root]:
+        """The criterion, its derivative in every entry of every Λ, and the root; with ``sigma`` σ is held there."""
+        ...
+
+    def by(self, *, reml: bool) -> Engine:
+        """The same data by restricted or full maximum likelihood."""
         ...
 
     def sample(self) -> Engine | None:

@@ -16,12 +16,10 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.design import Floats
-from plneval.multilevel.engine import Root
+from plneval.multilevel.engine import Engine
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.optimise import optimise
-from plneval.multilevel.random_effects import nested_engine
 from plneval.multilevel.theta import Block, Parameters
 from plneval.multilevel.trust_region import Minimum, minimise
 
@@ -36,33 +34,6 @@ TOLERANCE = 1e-8
 EXPANSIONS = 60
 
 
-class Deviance(Criterion):
-    """−2 log (restricted) likelihood as a function of Λ of every level *and* of σ, which is not profiled out."""
-
-    sigma: float = 1.0
-
-    def of_root(self, root: Root) -> float:
-        """The deviance of what arrived at the root."""
-        value = root.log_det - self.problem.sum_log_weights + root.residual / self.sigma**2
-        value += self.freedom * np.log(2.0 * np.pi * self.sigma**2)
-        return float(value + (root.log_det_information if self.reml else 0.0))
-
-    def _root_adjoint(self, root: Root, r: int) -> Floats:
-        x = self.problem.fixed
-        direction = np.zeros(r)
-        direction[x], direction[self.problem.outcome] = -root.coefficients, 1.0
-        adjoint = np.outer(direction, direction) / self.sigma**2
-        if self.reml:
-            adjoint[np.ix_(x, x)] += root.inverse
-        return adjoint
-
-    def with_sigma(self, scales: Sequence[Floats], sigma: float) -> tuple[float, list[Floats], float]:
-        """The deviance, its derivative in every entry of every Λ, and in log σ."""
-        self.sigma = sigma
-        value, gradient, root = self.value_and_gradient(scales)
-        return value, gradient, 2.0 * (self.freedom - root.residual / sigma**2)
-
-
 @dataclass(frozen=True)
 class Held:
     """What is held: the SD of effect ``first`` of a block, its correlation with ``second``, or σ (no block)."""
@@ -75,10 +46,10 @@ class Held:
 class HeldDeviance:
     """The deviance as a function of all parameters but the one held: lower triangles of factors, then log σ."""
 
-    def __init__(self, deviance: Deviance, parameters: Parameters, held: Held) -> None:
-        self.deviance, self.parameters, self.held = deviance, parameters, held
+    def __init__(self, engine: Engine, parameters: Parameters, held: Held) -> None:
+        self.engine, self.parameters, self.held = engine, parameters, held
         self.value = 0.0
-        scales = deviance.column_scales
+        scales = engine.column_scales
         self.bases = [self._basis(at, block, scales[block.level]) for at, block in enumerate(parameters.blocks)]
         self.places = [self._free(at, block) for at, block in enumerate(parameters.blocks)]
 
@@ -133,9 +104,10 @@ class HeldDeviance:
     def __call__(self, point: Floats) -> tuple[float, Floats]:
         lowers, sigma = self._lowers(point)
         try:
-            value, gradient, of_sigma = self.deviance.with_sigma(self._scales(lowers), sigma)
+            value, gradient, root = self.engine.value_and_gradient(self._scales(lowers), sigma)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(point)
+        of_sigma = 2.0 * (self.engine.freedom - root.residual / sigma**2)
         parts: list[float] = []
         for at, (block, basis, places) in enumerate(zip(self.parameters.blocks, self.bases, self.places, strict=True)):
             of_lower = basis.T @ gradient[block.level][block.rows, block.rows]
@@ -215,7 +187,7 @@ class Profile:
 
 
 def profile_intervals(
-    criterion: Criterion,
+    engine: Engine,
     parameters: Parameters,
     factors: Sequence[Floats],
     groups: Sequence[str],
@@ -225,7 +197,7 @@ def profile_intervals(
 
     Parameters
     ----------
-    criterion
+    engine
         Whose likelihood is profiled: lme4 takes full maximum likelihood, also for REML fits.
     parameters, factors
         The parameters, and Λ of each level for the centred columns where the criterion is least.
@@ -249,18 +221,16 @@ def profile_intervals(
     if not 0 < level < 1:
         raise MultilevelError(f"level is {level}; give the coverage between 0 and 1, such as 0.95")
     wanted = float(np.sqrt(chi2.ppf(level, 1)))
-    deviance = Deviance(criterion.problem, reml=criterion.reml)
-    root = criterion.eliminate(factors).root
-    sigma = float(np.sqrt(root.residual / criterion.freedom))
-    least = criterion.of_root(root)
+    least, _, root = engine.value_and_gradient(factors)
+    sigma = float(np.sqrt(root.residual / engine.freedom))
     rows = []
     for at, block in enumerate(parameters.blocks):
         for first, second in zip(*(places.tolist() for places in block.lower), strict=True):
             held = Held(at, second, None if first == second else first)
             name1, name2 = block.names[second], None if first == second else block.names[first]
-            found = _interval(HeldDeviance(deviance, parameters, held), factors, sigma, least, wanted)
+            found = _interval(HeldDeviance(engine, parameters, held), factors, sigma, least, wanted)
             rows.append((groups[block.level], name1, name2, *found))
-    found = _interval(HeldDeviance(deviance, parameters, Held()), factors, sigma, least, wanted)
+    found = _interval(HeldDeviance(engine, parameters, Held()), factors, sigma, least, wanted)
     rows.append(("Residual", None, None, *found))
     return pd.DataFrame(rows, columns=["group", "name1", "name2", "estimate", "ci_low", "ci_high"])
 
@@ -284,9 +254,8 @@ def _interval(
 
 def profile_of_fit(fit: Fit, level: float, *, reml: bool) -> pd.DataFrame:
     """The table of :func:`profile_intervals` for a fit, of its full or restricted likelihood."""
-    engine = nested_engine(fit, "profiling")
-    factors = fit.optimum.factors
+    engine, factors = fit.engine_used, fit.optimum.factors
     if engine.reml != reml:
-        engine = Criterion(engine.problem, reml=reml)
+        engine = engine.by(reml=reml)
         factors = optimise(engine, fit.parameters).factors
     return profile_intervals(engine, fit.parameters, factors, list(fit.groups), level)

@@ -24,6 +24,7 @@ from plneval.multilevel.statistics import Statistics, gather
 from plneval.multilevel.theta import Parameters
 
 if TYPE_CHECKING:
+    from plneval.multilevel.crossed import CrossedCriterion
     from plneval.multilevel.result import Fit
 
 # Units predicted at once.
@@ -213,11 +214,39 @@ def apart(fit: Fit, what: str) -> tuple[Statistics, Criterion]:
 
 
 def effects_of_fit(fit: Fit, *, innermost: bool) -> list[GroupEffects]:
-    """Predicted effects of every level of a fit; those of the innermost take a second pass over the rows."""
+    """Predicted effects of every level of a fit; those of the innermost take a second pass over the rows.
+
+    Raises
+    ------
+    MultilevelError
+        The rows are not there; an engine without predictions.
+    """
+    from plneval.multilevel.crossed import CrossedCriterion as Crossed
+
+    if isinstance(fit.engine_used, Crossed):
+        return _crossed(fit, fit.engine_used)
     statistics, engine = fit.statistics, nested_engine(fit, "random effects")
     if innermost:
         statistics, engine = apart(fit, "random effects")
     return group_effects(statistics, engine, fit.parameters, fit.optimum.factors)
+
+
+def _crossed(fit: Fit, engine: CrossedCriterion) -> list[GroupEffects]:
+    from plneval.multilevel.crossed_effects import crossed_effects
+    from plneval.multilevel.crossed_rows import compact, pooled
+
+    if fit.intake is None:
+        raise MultilevelError("random effects of crossed levels need the rows")
+    design = compact(pooled(list(fit.intake)))
+    variance = fit.sigma**2
+    found = []
+    for at, (means, covariances) in enumerate(crossed_effects(design, fit.statistics, engine, fit.optimum.factors)):
+        level = design.levels[at]
+        back = np.linalg.inv(fit.parameters.shifts[at])
+        names = tuple(design.names[column] for term in level.terms for column in term.columns)
+        covariance = variance * (back @ covariances @ back.T)
+        found.append(GroupEffects(level.name, level.labels, names, means @ back.T, covariance))
+    return found
 
 
 def effects_of(group: str, found: Sequence[GroupEffects]) -> GroupEffects:
