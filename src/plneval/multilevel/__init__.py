@@ -2,3 +2,12 @@
 
 The package imports nothing else of plneval. The mathematics and the contract between its parts: ``docs/multilevel.md``.
 """
+
+from __future__ import annotations
+
+from plneval.multilevel.errors import MultilevelError
+from plneval.multilevel.fit import fit, statistics
+from plneval.multilevel.result import Fit
+from plneval.multilevel.statistics import Statistics
+
+__all__ = ["Fit", "MultilevelError", "Statistics", "fit", "statistics"]

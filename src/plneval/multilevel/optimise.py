@@ -98,7 +98,7 @@ def optimise(engine: Engine, parameters: Parameters) -> Optimum:
     before = engine.evaluations
     sample = engine.sample()
     if sample is None:
-        found = _best_of_starts(objective)
+        found = _best_of_starts(objective, STARTS[:1] if engine.large else STARTS)
     else:
         rehearsal = _best_of_starts(ScaledObjective(sample, parameters, engine.column_scales))
         larger = engine.freedom / sample.freedom
@@ -106,8 +106,8 @@ def optimise(engine: Engine, parameters: Parameters) -> Optimum:
     return _finished(objective, found, engine.evaluations - before)
 
 
-def _best_of_starts(objective: ScaledObjective) -> Minimum:
-    ends = [minimise(objective, objective.start(size)) for size in STARTS]
+def _best_of_starts(objective: ScaledObjective, starts: tuple[float, ...] = STARTS) -> Minimum:
+    ends = [minimise(objective, objective.start(size)) for size in starts]
     return min(ends, key=lambda end: (round(end.value, 9), not end.converged))
 
 

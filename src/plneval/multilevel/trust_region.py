@@ -19,7 +19,7 @@ Objective = Callable[[Floats], tuple[float, Floats]]
 # Half the Newton decrement (units of the criterion) at which a point counts as the minimum.
 TOLERANCE = 1e-10
 # Step of the differences of gradients that make the Hessian.
-DIFFERENCE = 1e-4
+DIFFERENCE = 1e-5
 # Curvature below this fraction of the largest counts as none.
 FLAT = 1e-7
 # Lengths tried along a direction of negative curvature.
@@ -51,14 +51,14 @@ class Minimum:
     evaluations: int
 
 
-def difference_hessian(objective: Objective, point: Floats, step: float = DIFFERENCE) -> Floats:
-    """(m, m) Hessian by central differences of the exact gradient."""
+def difference_hessian(objective: Objective, point: Floats, gradient: Floats, step: float = DIFFERENCE) -> Floats:
+    """(m, m) Hessian by differences from the exact gradient at the point."""
     m = len(point)
     hessian = np.empty((m, m))
     for i in range(m):
         move = np.zeros(m)
         move[i] = step
-        hessian[i] = (objective(point + move)[1] - objective(point - move)[1]) / (2.0 * step)
+        hessian[i] = (objective(point + move)[1] - gradient) / step
     return (hessian + hessian.T) / 2.0
 
 
@@ -82,7 +82,7 @@ class _Search:
         return self._objective(point)
 
     def refresh(self) -> None:
-        self.hessian = difference_hessian(self.evaluate, self.point)
+        self.hessian = difference_hessian(self.evaluate, self.point, self.gradient)
         self.fresh = True
 
     def decrement(self) -> tuple[float, float, Floats]:
