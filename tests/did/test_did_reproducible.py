@@ -28,7 +28,9 @@ for method, covariates in (("dr", ["x"]), ("or", ["x"]), ("dr", None)):
     effects = did.att_gt(data, "y", "t", "s", "e", covariates=covariates, method=method, panel=False)
     events = effects.aggregate("dynamic")
     test = effects.pretest(bootstrap=True, draws=99, trend=0.1)
-    for values in (effects.contributions, effects.vcov, events.vcov, events.bands(99).to_numpy(), [test.p, test.power]):
+    small = events.small_sample()
+    for values in (effects.contributions, effects.vcov, events.vcov, events.bands(99).to_numpy(), [test.p, test.power],
+                   small.vcov, small.table["df"]):
         digest.update(np.ascontiguousarray(values, dtype=float).tobytes())
 """,
     "sensitivity": """

@@ -79,8 +79,10 @@ def test_the_wild_bootstrap_of_imputation_re_estimates_everything_in_every_draw(
     points = np.random.default_rng(3).integers(2, size=(99, plain.n_clusters)) * 2.0 - 1.0
     codes = np.searchsorted(plain.clusters, frame["network"])
     beyond = 0
+    cells = did.cells(frame, **options)
     for v in points:
-        again = did.imputation(frame.assign(y=fitted + v[codes] * (y - fitted)), **options, vcov="cr1")
+        drawn = fitted + v[codes] * (y - fitted)
+        again = did.imputation(replace(cells, swy=drawn, swyy=drawn**2, sxy=drawn[:, None]), vcov="cr1")
         beyond += abs(again.estimate / again.se) >= abs(plain.estimate / plain.se)
     assert found.p == pytest.approx((1 + beyond) / 100, abs=1e-12)
     assert found.ci_low < found.estimate < found.ci_high
