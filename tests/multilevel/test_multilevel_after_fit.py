@@ -257,7 +257,13 @@ def moments_of(problems: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     return drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
 
 
-@pytest.mark.parametrize("name", ["slopes", "weights", "four_levels_slopes", "weights_ml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "weights_ml",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("slopes", "weights", "four_levels_slopes")),
+    ],
+)
 def test_drawn_sums_have_the_moments_of_drawn_rows(name: str) -> None:
     """Sums U'y drawn from the statistics against the same sums of rows drawn one by one."""
     m = fitted(name)
@@ -288,12 +294,13 @@ def test_drawn_sums_have_the_moments_of_drawn_rows(name: str) -> None:
 
 def test_the_bootstrap_is_seeded_and_near_the_models_own_errors() -> None:
     m = fitted("intercepts")
-    found = m.bootstrap(120, seed=4)
-    again = m.bootstrap(120, seed=4)
-    pd.testing.assert_frame_equal(found.replicates, again.replicates, check_exact=True)
+    found = m.bootstrap(80, seed=4)
+    again = m.bootstrap(3, seed=4)
+    pd.testing.assert_frame_equal(found.replicates[:3], again.replicates, check_exact=True)
+    assert found.converged.all()
     table = found.intervals().set_index("quantity")
-    # A standard deviation of 120 draws is known to 6.5 %; three of them.
-    np.testing.assert_allclose(table.loc[m.terms, "se"], m.fixed["se"], rtol=0.2)
+    # A standard deviation of 80 draws is known to 8 %; three of them.
+    np.testing.assert_allclose(table.loc[m.terms, "se"], m.fixed["se"], rtol=0.24)
     profile = m.profile().set_index("group")
     for group in ("pupil", "school"):
         length = profile.loc[group, "ci_high"] - profile.loc[group, "ci_low"]

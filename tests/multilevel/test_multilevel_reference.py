@@ -18,7 +18,7 @@ from plneval.multilevel.result import Fit
 
 # lme4's optimisers leave theta with an error of about 1e-6, which is 1e-12 in the criterion.
 FIVE_DIGITS = 5e-6
-EVERY = [("made", name) for name in cases("made")] + [("public", name) for name in cases("public")]
+EVERY: list[Any] = [("made", name) for name in cases("made")] + [("public", name) for name in cases("public")]
 CROSSED = {"movers", "movers_slopes", "crossed", "scotssec", "star_crossed", "star_teachers"}
 REGULAR = [(kind, name) for kind, name in EVERY if not cases(kind)[name]["singular"]]
 

@@ -189,7 +189,7 @@ def bootstrap_fit(fit: Fit, replicates: int, seed: int) -> Bootstrap:
     rows, converged = [], []
     for _ in range(replicates):
         drawn = Criterion(simulation.draw(random), reml=fit.reml)
-        refit = replace(fit, engine_used=drawn, optimum=optimise(drawn, fit.parameters))
+        refit = replace(fit, engine_used=drawn, optimum=optimise(drawn, fit.parameters, near=fit.optimum))
         rows.append(quantities(refit))
         converged.append(refit.converged)
     return Bootstrap(quantities(fit), pd.DataFrame(rows).reset_index(drop=True), pd.Series(converged))

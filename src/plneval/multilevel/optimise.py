@@ -6,6 +6,7 @@ symmetry.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,12 @@ class ScaledObjective:
         point[self.parameters.diagonal] = size
         return point
 
+    def point(self, factors: Sequence[Floats]) -> Floats:
+        """The point of Λ of each level for the centred columns."""
+        return self.parameters.theta_of(
+            [factor / scale[:, None] for scale, factor in zip(self.scales, factors, strict=True)]
+        )
+
     def __call__(self, point: Floats) -> tuple[float, Floats]:
         try:
             value, gradient, _ = self.engine.value_and_gradient(self.factors(point))
@@ -92,10 +99,14 @@ class ScaledObjective:
         return value, np.concatenate(parts)
 
 
-def optimise(engine: Engine, parameters: Parameters) -> Optimum:
-    """Find the least criterion."""
+def optimise(engine: Engine, parameters: Parameters, near: Optimum | None = None) -> Optimum:
+    """Find the least criterion; ``near`` is where that of similar data is (refits of a bootstrap)."""
     objective = ScaledObjective(engine, parameters, engine.column_scales)
     before = engine.evaluations
+    if near is not None:
+        found = minimise(objective, _inside(objective.point(near.factors)))
+        if found.converged:
+            return _finished(objective, found, engine.evaluations - before)
     sample = engine.sample()
     if sample is None:
         found = _best_of_starts(objective, STARTS[:1] if engine.large else STARTS)
