@@ -259,7 +259,10 @@ def _parts_of(factor: Factor, reduced: bool, encoding: Encoding) -> list[_Part]:
             f"{', '.join(map(repr, levels[:10]))}"
         )
     if len(levels) < 2:
-        raise MultilevelError(f"{text} has one category only ({levels[0]!r}): leave it out of the formula")
+        raise MultilevelError(
+            f"{text} has one category only ({levels[0]!r}): leave it out of the formula, or declare every category "
+            "(pandas.Categorical) if these rows are a part"
+        )
     return [_Part(text, at, f"{text}[T.{level}]") for at, level in enumerate(levels) if level != base]
 
 
