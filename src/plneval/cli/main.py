@@ -167,6 +167,43 @@ def report(cohort: CohortOption = None, project: ProjectOption = None) -> None:
         out.print(f"{layout.release}", markup=False, soft_wrap=True)
 
 
+@app.command()
+def statistics(
+    cohort: Annotated[str, typer.Option("--cohort", help="A cohort that has been run.")],
+    model: Annotated[str, typer.Option("--model", help="A multilevel model of the cohort.")],
+    to: Annotated[
+        Path | None, typer.Option("--out", help="File to write; results/<cohort>/release/statistics/ if left out.")
+    ] = None,
+    site: Annotated[str | None, typer.Option("--site", help="Name of this site; the cohort's if left out.")] = None,
+    levels: Annotated[
+        list[str] | None,
+        typer.Option("--levels", help="Categories that all sites agree on, as COLUMN=A,B,C; may be repeated."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--replace", help="Write another file of the cohort; the one before was not shared.")
+    ] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Write a model's statistics, without pupils' rows, for another site to add to its own."""
+    from plneval.cli.statistics import write_statistics
+
+    write_statistics(
+        find_project(project), cohort, model, console=out, path=to, site=site, levels=levels or [], again=again
+    )
+
+
+@app.command()
+def combine(
+    files: Annotated[list[Path], typer.Argument(help="Statistics files, one a site.")],
+    to: Annotated[Path | None, typer.Option("--out", help="CSV file for the fixed effects.")] = None,
+    ml: Annotated[bool, typer.Option("--ml", help="Maximum likelihood in place of the restricted one.")] = False,
+) -> None:
+    """Fit a multilevel model to the statistics files of several sites."""
+    from plneval.cli.statistics import combine as fit_together
+
+    fit_together(files, console=out, reml=not ml, out=to)
+
+
 def main() -> None:
     """Run the command; a user's mistake is told in words and ends with exit code 2."""
     from plneval.cli.run import RunFailed

@@ -6,8 +6,9 @@ The package imports nothing else of plneval. The mathematics and the contract be
 from __future__ import annotations
 
 from plneval.multilevel.errors import MultilevelError
+from plneval.multilevel.exchange import read_statistics
 from plneval.multilevel.fit import fit, statistics
 from plneval.multilevel.result import Fit
 from plneval.multilevel.statistics import Statistics
 
-__all__ = ["Fit", "MultilevelError", "Statistics", "fit", "statistics"]
+__all__ = ["Fit", "MultilevelError", "Statistics", "fit", "read_statistics", "statistics"]
