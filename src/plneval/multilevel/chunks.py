@@ -136,6 +136,8 @@ class ReadTwice(ChunksIntake):
 class ReadOnce(ChunksIntake):
     """An iterator. What the first pass would find must be declared, or is checked at the end."""
 
+    rereadable = False
+
     def __init__(self, formula: ModelFormula, chunks: Iterator[Any], weights: str | None) -> None:
         super().__init__(formula, weights)
         if calls := _pooled(formula):
