@@ -172,7 +172,7 @@ def _gather_and_forget(intake: Intake) -> Statistics | None:
         joined = part if open_part is None else total([open_part, part])
         assert joined.units.labels is not None
         complete = ~joined.units.labels.isin(now)
-        closed.append(_forgetful(replace(joined, units=joined.units.take(complete))).compressed())
+        _add_closed(closed, _forgetful(replace(joined, units=joined.units.take(complete))).compressed())
         hashes.append(_hashes(joined.units.labels[complete]))
         open_part = _only_units(joined, joined.units.take(~complete))
     if open_part is None:
@@ -190,6 +190,16 @@ def _gather_and_forget(intake: Intake) -> Statistics | None:
 def _hashes(labels: pd.Index) -> NDArray[np.uint64]:
     """Numbers for labels of any kind; two labels with one number only cost a second pass."""
     return np.asarray(pd.util.hash_pandas_object(labels, index=False, categorize=False), dtype=np.uint64)
+
+
+def _add_closed(closed: list[Statistics], part: Statistics) -> None:
+    """Add a part so that each sum is larger than all after it: few sums stay, and each is added seldom."""
+    closed.append(part)
+    while len(closed) > 1 and len(closed[-2].cells) + len(closed[-2].units) <= len(closed[-1].cells) + len(
+        closed[-1].units
+    ):
+        last = closed.pop()
+        closed.append(total([closed.pop(), last]))
 
 
 def _only_units(part: Statistics, units: Units) -> Statistics:
