@@ -194,3 +194,22 @@ def test_with_few_clusters_intervals_are_those_of_welchs_t_test_of_the_gaps() ->
     assert found.intervals().table["se"][0] == pytest.approx(abs(found.att[0] / welch.statistic))
     wide, narrow = found.table, did.triple_difference(data, **PANEL, subgroup="part", inference="influence").table
     assert wide["ci_high"][0] > narrow["ci_high"][0]
+
+
+def test_a_group_of_a_single_school_borrows_the_variation_of_its_comparison() -> None:
+    """One school enters at 2, others at 3 or never: its gap's variance is that of a new draw from the never treated."""
+    random = did_data._normal(70, 13)
+    rows = []
+    for school, gap in enumerate(random):
+        entry = 2 if school == 0 else 3 if school < 5 else 0
+        for year in (1, 2, 3):
+            for part in (0, 1):
+                rows.append((school, year, entry, part, school + 0.3 * year + part * (year == 2) * gap))
+    data = pd.DataFrame(rows, columns=["unit", "year", "entry", "part", "y"])
+    found = did.triple_difference(data, **PANEL, subgroup="part")
+    first = found.intervals().table.iloc[0]
+    spread = random[5:].var(ddof=1)
+    assert (first["group"], first["time"]) == (2, 2)
+    assert first["se"] == pytest.approx(np.sqrt(spread + spread / 8))
+    assert "variation is taken from their comparison: 2" in found.intervals().notes[0]
+    assert np.isfinite(found.aggregate("simple").intervals().se)

@@ -12,12 +12,13 @@ from multilevel_reference import as_list, cases, comparisons, study
 from scipy.stats import chi2
 
 from plneval.multilevel.bootstrap import Simulation
-from plneval.multilevel.compare import ComparedModel as Tested
+from plneval.multilevel.compare import ComparedModel as Compared
 from plneval.multilevel.compare import likelihood_ratio
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.fit import fit, statistics
 from plneval.multilevel.random_effects import apart
 from plneval.multilevel.result import Fit
+from plneval.multilevel.shares import RowMoments, moments_of_fit
 
 CROSSED = ("movers", "movers_slopes", "crossed")
 EVERY = sorted(cases())
@@ -166,8 +167,8 @@ def test_reml_fits_with_other_fixed_effects_are_compared_by_maximum_likelihood()
     assert "maximum likelihood" in found.method
 
 
-def model(criterion: float, terms: str, *blocks: tuple[str, str]) -> Tested:
-    return Tested(criterion, tuple(terms.split()), tuple((group, tuple(names.split())) for group, names in blocks))
+def model(criterion: float, terms: str, *blocks: tuple[str, str]) -> Compared:
+    return Compared(criterion, tuple(terms.split()), tuple((group, tuple(names.split())) for group, names in blocks))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def model(criterion: float, terms: str, *blocks: tuple[str, str]) -> Tested:
         (model(0, "1", ("p", "1"), ("s", "1 x")), model(7.814728, "1", ("p", "1")), 0.05),
     ],
 )
-def test_a_variance_is_tested_by_the_boundary_mixture(larger: Tested, smaller: Tested, expected: float) -> None:
+def test_a_variance_is_tested_by_the_boundary_mixture(larger: Compared, smaller: Compared, expected: float) -> None:
     assert likelihood_ratio(larger, smaller, reml=False).p == pytest.approx(expected, abs=1e-6)
 
 
@@ -209,7 +210,7 @@ def test_a_variance_of_zero_has_p_one() -> None:
         (model(2, "1", ("p", "1 x")), model(1, "1", ("p", "1")), "has the higher criterion"),
     ],
 )
-def test_models_that_cannot_be_compared_are_refused(one: Tested, other: Tested, message: str) -> None:
+def test_models_that_cannot_be_compared_are_refused(one: Compared, other: Compared, message: str) -> None:
     with pytest.raises(MultilevelError, match=message):
         likelihood_ratio(one, other, reml=True)
 
@@ -238,6 +239,29 @@ def test_r_squared_and_shares_are_nakagawas(name: str) -> None:
     inside = table[table["estimate"] > 0]
     assert (inside["ci_low"] < inside["estimate"]).all()
     assert (inside["ci_high"] > inside["estimate"]).all()
+
+
+def test_shares_of_crossed_levels_are_those_of_the_variances_and_r_squared_of_the_rows() -> None:
+    m, case = fitted("crossed"), cases()["crossed"]
+    variances = np.array(case["variance"]["vcov"])
+    table = m.variance_shares().set_index(["quantity", "group"])["estimate"]
+    np.testing.assert_allclose(table["share"], variances / variances.sum(), rtol=1e-4)
+    np.testing.assert_allclose(table["intraclass correlation"], variances[:2] / variances.sum(), rtol=1e-4)
+    fixed = float(np.var(case["beta"][1] * study("crossed")["x"], ddof=1))
+    assert m.r_squared["marginal"] == pytest.approx(fixed / (fixed + variances.sum()), rel=1e-5)
+    assert m.r_squared["conditional"] == pytest.approx(
+        (fixed + variances[:2].sum()) / (fixed + variances.sum()), rel=1e-5
+    )
+
+
+def test_means_over_the_rows_are_the_same_from_rows_and_from_sums() -> None:
+    for name in ("slopes", "weights", "classes_slope"):
+        m = fitted(name)
+        design = m.intake.design(slice(None))  # type: ignore[union-attr]
+        rows, sums = RowMoments.of_rows(design, m.statistics, m.kept), moments_of_fit(m)
+        np.testing.assert_allclose(rows.fixed, sums.fixed, atol=1e-12 * np.abs(sums.fixed).max())
+        for one, other in zip(rows.squares, sums.squares, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12 * np.abs(other).max())
 
 
 def test_the_error_of_an_intraclass_correlation_is_the_balanced_designs() -> None:

@@ -48,28 +48,10 @@ class TripleDifferences(GroupTimeEffects):
 
     @cached_property
     def adjusted(self) -> AdjustedErrors:
-        """Errors for few clusters: n/(n-1) within clusters that enter together, n/(n-1-K) where they compare.
+        """Errors adjusted for few clusters: see :func:`plneval.did.gap_errors.gap_errors`."""
+        from plneval.did.gap_errors import gap_errors
 
-        K is the number of covariates. A group of a single cluster has no standard error.
-        """
-        from plneval.did.few_clusters import AdjustedErrors
-
-        # ASSUME: the weights of comparison groups are taken as given; what K covariates cost is counted, not computed.
-        label = _entry_of_cluster(self.pieces)
-        found, stratum = np.unique(label, return_inverse=True)
-        count = np.bincount(stratum).astype(np.float64)
-        compares = np.isin(found, [c // 2 for cell in self.estimated for c in cell.comparison]) | (found < 0)
-        lost = np.where(compares, 1.0 + len(self.design.cells.covariates), 1.0)
-        room = np.maximum(count - lost, 0.0)
-        rows = self.by_cluster() * np.sqrt(count / np.where(room > 0, room, np.nan))[stratum][:, None]
-        own = np.array([cell.group // 2 for cell in self.estimated])
-        alone = found[room == 0]
-        rows = np.where(np.isnan(rows) & ~np.isin(own, alone), self.by_cluster(), rows)
-        rows[:, [cell.time == cell.base for cell in self.estimated]] = 0.0
-        rows[:, np.isnan(rows).any(axis=0)] = np.nan
-        lone = [f"{self.design.groups[2 * int(h)]:g}" for h in np.unique(own[np.isin(own, alone)])]
-        notes = (f"groups of a single cluster, so no standard error: {', '.join(lone)}",) if lone else ()
-        return AdjustedErrors(rows, stratum.reshape(-1).astype(np.intp), np.maximum(room, 1.0), notes)
+        return gap_errors(self)
 
 
 def triple_difference(
@@ -309,14 +291,6 @@ def _against(
         effect += sign * one
         by_piece += sign * np.bincount(taken.piece, contribution, len(by_piece))
     return effect, by_piece
-
-
-def _entry_of_cluster(pieces: Pieces) -> Integers:
-    """(G,) the entry group of each cluster's units; -1 where they have several."""
-    entry = pieces.group // 2
-    first = np.searchsorted(pieces.cluster, np.arange(len(pieces.clusters)))
-    last = np.r_[first[1:], len(entry)] - 1
-    return np.asarray(np.where(entry[first] == entry[last], entry[first], -1), dtype=np.intp)
 
 
 def _lone_groups(pieces: Pieces, n_groups: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -28,6 +28,9 @@ from plneval.multilevel.frame import (
 from plneval.multilevel.nesting import Nesting
 from plneval.multilevel.reading import Categories
 
+# Rows of a dataset read at a time; its own batches may be very small.
+DATASET_ROWS = 400_000
+
 
 def chunked_intake(
     formula: ModelFormula, data: Any, weights: str | None, *, keep_categories: bool = False
@@ -36,11 +39,25 @@ def chunked_intake(
     if hasattr(data, "to_batches") and hasattr(data, "scanner"):
         columns = list(dict.fromkeys([*formula.columns, *([weights] if weights else [])]))
         formula.check_columns(data.schema.names)
-        return ReadTwice(formula, lambda: data.to_batches(columns=columns), weights, keep_categories=keep_categories)
+        return ReadTwice(formula, lambda: _batches(data, columns), weights, keep_categories=keep_categories)
     first = iter(data)
     if first is data:
         return ReadOnce(formula, first, weights)
     return ReadTwice(formula, lambda: iter(data), weights, keep_categories=keep_categories)
+
+
+def _batches(dataset: Any, columns: list[str]) -> Iterator[Any]:
+    """Tables of at least ``DATASET_ROWS`` rows of an Arrow dataset, with little read ahead: memory stays bounded."""
+    import pyarrow as pa
+
+    held: list[Any] = []
+    for batch in dataset.to_batches(columns=columns, batch_readahead=2, fragment_readahead=1):
+        held.append(batch)
+        if sum(len(each) for each in held) >= DATASET_ROWS:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 class ChunksIntake:
@@ -135,6 +152,8 @@ class ReadTwice(ChunksIntake):
 
 class ReadOnce(ChunksIntake):
     """An iterator. What the first pass would find must be declared, or is checked at the end."""
+
+    rereadable = False
 
     def __init__(self, formula: ModelFormula, chunks: Iterator[Any], weights: str | None) -> None:
         super().__init__(formula, weights)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.optimise import optimise
@@ -110,13 +110,13 @@ def likelihood_ratio(one: ComparedModel, other: ComparedModel, *, reml: bool) ->
             "they do not describe the same data"
         )
     statistic = max(difference, 0.0)
-    plain = float(chi2.sf(statistic, df))
+    plain = float(chdtrc(df, statistic))
     if pieces is None:
         return Comparison(
             statistic, df, plain, plain, ((1.0, df),), "chi-squared (conservative: several variances of one term)"
         )
     mixture = _mixture([*pieces, ((1.0, len(added)),)])
-    p = sum(weight * (chi2.sf(statistic, k) if k else float(statistic <= 0)) for weight, k in mixture)
+    p = sum(weight * (chdtrc(k, statistic) if k else float(statistic <= 0)) for weight, k in mixture)
     method = "chi-squared" if len(mixture) == 1 else "mixture of chi-squared (a variance on the boundary)"
     return Comparison(statistic, df, float(p), plain, mixture, method)
 

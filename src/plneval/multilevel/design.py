@@ -107,6 +107,8 @@ class Intake(Protocol):
     ----------
     whole_units
         Whether no group of the innermost level has rows in two designs; the core then need not keep groups apart.
+    rereadable
+        Whether it can be iterated again (so taken where the attribute is missing).
     dropped
         What was left out and why (complete once iterated): columns ``kind``, ``reason``, ``count``, ``first``.
     """

@@ -98,18 +98,24 @@ class _Peeked:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._rest = iter(intake)
-        self.first = next(self._rest, None)
+        rest = iter(intake)
+        self.first = next(rest, None)
+        self._rest: Iterator[Design] | None = rest
         self.whole_units = intake.whole_units
+        self.rereadable = getattr(intake, "rereadable", True)
 
     @property
     def dropped(self) -> pd.DataFrame:
         return self._intake.dropped
 
     def __iter__(self) -> Iterator[Design]:
+        if self._rest is None:
+            yield from self._intake
+            return
+        rest, self._rest = self._rest, None
         if self.first is not None:
             yield self.first
-        yield from self._rest
+        yield from rest
 
 
 def _of_statistics(

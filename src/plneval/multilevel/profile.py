@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import chi2
+from scipy.special import ndtri
 
 from plneval.multilevel.design import Floats
 from plneval.multilevel.engine import Engine
@@ -220,7 +220,7 @@ def profile_intervals(
     """
     if not 0 < level < 1:
         raise MultilevelError(f"level is {level}; give the coverage between 0 and 1, such as 0.95")
-    wanted = float(np.sqrt(chi2.ppf(level, 1)))
+    wanted = float(ndtri(0.5 + level / 2))
     least, _, root = engine.value_and_gradient(factors)
     sigma = float(np.sqrt(root.residual / engine.freedom))
     rows = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from plneval.multilevel.batched import shrinkage
 from plneval.multilevel.criterion import Criterion
@@ -65,7 +65,7 @@ class GroupEffects:
         if not isinstance(self.labels, pd.MultiIndex):
             order = np.argsort(self.labels.to_numpy(), kind="stable")
         se = np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=1, axis2=2), 0.0))
-        quantile = float(norm.ppf(0.5 + level / 2))
+        quantile = float(ndtri(0.5 + level / 2))
         parts = []
         for at, name in enumerate(self.names):
             estimate, error = self.means[order, at], se[order, at]

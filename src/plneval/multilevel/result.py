@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy.special
 
 from plneval.multilevel.bootstrap import Bootstrap, bootstrap_fit
 from plneval.multilevel.compare import Comparison, compare_fits
@@ -37,8 +37,8 @@ def coefficient_table(
     """Estimates with t tests and intervals: term, estimate, se, df, t, p, ci_low, ci_high."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = estimate / se
-    p = 2.0 * scipy.stats.t.sf(np.abs(t), df)
-    reach = scipy.stats.t.ppf(0.5 + confidence / 2.0, df) * se
+    p = 2.0 * scipy.special.stdtr(df, -np.abs(t))
+    reach = scipy.special.stdtrit(df, 0.5 + confidence / 2.0) * se
     columns = {"term": terms, "estimate": estimate, "se": se, "df": df, "t": t, "p": p}
     return pd.DataFrame({**columns, "ci_low": estimate - reach, "ci_high": estimate + reach})
 

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
-from plneval.multilevel.design import Floats
+from plneval.multilevel.criterion import Criterion
+from plneval.multilevel.design import Design, Floats, Integers
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.problem import Problem
 from plneval.multilevel.random_effects import nested_engine
 from plneval.multilevel.satterthwaite import covariance_of_parameters, parameter_directions
+from plneval.multilevel.statistics import Statistics
+from plneval.multilevel.working import working_rows
 
 if TYPE_CHECKING:
     from plneval.multilevel.result import Fit
@@ -66,6 +69,19 @@ class RowMoments:
         outer = [total[np.ix_(columns, columns)] / weight for columns in problem.random]
         return cls((own / weight, *outer), spread * problem.n / (problem.n - 1))
 
+    @classmethod
+    def of_rows(cls, design: Design, statistics: Statistics, kept: Integers) -> RowMoments:
+        """From the rows themselves, centred as the statistics are; ``kept`` are the estimated columns of X."""
+        working = statistics.model.working
+        rows = working_rows(design, working, statistics.centre, None)
+        weights = np.ones(len(rows)) if design.weights is None else np.asarray(design.weights, dtype=np.float64)
+        x = rows[:, working.fixed[kept]]
+        total = float(weights.sum())
+        mean = np.sqrt(weights) @ x / total
+        spread = x.T @ x / total - np.outer(mean, mean)
+        squares = tuple(rows[:, columns].T @ rows[:, columns] / total for columns in working.random)
+        return cls(squares, spread * len(rows) / (len(rows) - 1))
+
 
 @dataclass(frozen=True)
 class VarianceShares:
@@ -79,11 +95,14 @@ class VarianceShares:
         (levels,) mean variance of each level's effects, innermost first.
     residual
         σ².
+    nested
+        Whether rows that share a group of a level share those of all levels outside it.
     """
 
     fixed: float
     levels: Floats
     residual: float
+    nested: bool = True
 
     @property
     def random(self) -> float:
@@ -97,7 +116,9 @@ class VarianceShares:
 
     @property
     def correlation(self) -> Floats:
-        """(levels,) correlation of two rows that share the group of a level, and so all levels outside it."""
+        """(levels,) correlation of two rows that share the group of a level (and those outside it, if nested)."""
+        if not self.nested:
+            return self.levels / self.random
         return np.asarray(np.cumsum(self.levels[::-1])[::-1] / self.random)
 
     @property
@@ -112,14 +133,14 @@ class VarianceShares:
 
 
 def variance_shares(
-    moments: RowMoments, factors: Sequence[Floats], coefficients: Floats, variance: float
+    moments: RowMoments, factors: Sequence[Floats], coefficients: Floats, variance: float, *, nested: bool = True
 ) -> VarianceShares:
     """The shares for Λ of each level and β of the working columns, and σ²."""
     levels = [
         variance * float((factor.T @ square @ factor).trace())
         for factor, square in zip(factors, moments.squares, strict=True)
     ]
-    return VarianceShares(float(coefficients @ moments.fixed @ coefficients), np.array(levels), variance)
+    return VarianceShares(float(coefficients @ moments.fixed @ coefficients), np.array(levels), variance, nested)
 
 
 def share_table(
@@ -130,6 +151,8 @@ def share_table(
     covariance: Floats,
     groups: Sequence[str],
     level: float = 0.95,
+    *,
+    nested: bool = True,
 ) -> pd.DataFrame:
     """Shares and intraclass correlations with intervals (delta method on the logit scale).
 
@@ -152,7 +175,7 @@ def share_table(
     """
 
     def values(moved: Sequence[Floats], scale: float) -> Floats:
-        found = variance_shares(moments, moved, np.zeros(len(moments.fixed)), scale**2)
+        found = variance_shares(moments, moved, np.zeros(len(moments.fixed)), scale**2, nested=nested)
         return np.concatenate([found.levels, [found.residual], found.share, found.correlation])
 
     estimate = values(factors, sigma)
@@ -172,7 +195,7 @@ def share_table(
     labels = [(name, "variance") for name in names] + [(name, "share") for name in names]
     labels += [(name, "intraclass correlation") for name in groups]
     table = pd.DataFrame(labels, columns=["group", "quantity"]).assign(estimate=estimate, se=se)
-    low, high = _intervals(estimate, se, (table["quantity"] == "variance").to_numpy(), float(norm.ppf(0.5 + level / 2)))
+    low, high = _intervals(estimate, se, (table["quantity"] == "variance").to_numpy(), float(ndtri(0.5 + level / 2)))
     return table.assign(ci_low=low, ci_high=high)
 
 
@@ -189,6 +212,11 @@ def _intervals(estimate: Floats, se: Floats, positive: NDArray[np.bool_], quanti
 
 def moments_of_fit(fit: Fit) -> RowMoments:
     """Means over the rows of a fit; raises as :meth:`RowMoments.of`."""
+    from plneval.multilevel.crossed import CrossedCriterion
+    from plneval.multilevel.crossed_rows import pooled
+
+    if isinstance(fit.engine_used, CrossedCriterion) and fit.intake is not None:
+        return RowMoments.of_rows(pooled(list(fit.intake)), fit.statistics, fit.kept)
     engine = nested_engine(fit, "the decomposition of the variance")
     model = fit.statistics.model
     return RowMoments.of(engine.problem, model.working.intercept, weighted=model.weighted)
@@ -206,6 +234,7 @@ def shares_of_fit(fit: Fit, level: float) -> pd.DataFrame:
         covariance,
         list(fit.groups),
         level,
+        nested=isinstance(fit.engine_used, Criterion),
     )
 
 

@@ -7,10 +7,12 @@ each group of the innermost. Luo et al. (2022), Nature Communications 13, 1678, 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plneval.multilevel.design import Design, Floats, Intake, Integers, Level
 from plneval.multilevel.errors import MultilevelError
@@ -128,21 +130,90 @@ def gather(intake: Intake, *, keep_units: bool = False) -> Statistics:
     MultilevelError
         No rows; a group in two groups of the next level; designs of different models.
     """
-    parts: list[Statistics] = []
-    centre: Centre | None = None
-    forget = intake.whole_units and not keep_units
+    gathered: Statistics | None
+    if keep_units or intake.whole_units:
+        parts = [part if keep_units else _forgetful(part).compressed() for part in _parts(intake)]
+        gathered = total(parts) if parts else None
+    else:
+        gathered = _gather_and_forget(intake)
+    if gathered is None:
+        raise MultilevelError("no row can be used: " + _reasons(intake.dropped))
+    return replace(gathered, dropped=intake.dropped)
+
+
+def _parts(intake: Intake) -> Iterator[Statistics]:
+    """Statistics of each design, all centred alike."""
+    first: Statistics | None = None
     for design in intake:
         if not len(design.y):
             continue
-        model = Model.of(design)
-        if parts:
-            parts[0].model.check_same(model)
-        centre = centre or Centre.of(design, model.working)
-        part = statistics_of(design, centre)
-        parts.append(_forgetful(part).compressed() if forget else part)
-    if not parts:
-        raise MultilevelError("no row can be used: " + _reasons(intake.dropped))
-    return replace(total(parts), dropped=intake.dropped)
+        part = statistics_of(design, first.centre if first else None)
+        if first is None:
+            first = replace(part, units=part.units.without(), cross=part.cross[:0])
+        first.model.check_same(part.model)
+        yield part
+
+
+def _gather_and_forget(intake: Intake) -> Statistics | None:
+    """Gather designs that may share innermost groups, in memory that does not grow with these if rows are sorted.
+
+    Groups that the next design has no rows of are taken to be complete and are added up. If one comes again after all,
+    the pass is done anew with every group kept.
+    """
+    if not getattr(intake, "rereadable", True):
+        parts = list(_parts(intake))
+        return total(parts) if parts else None
+    closed: list[Statistics] = []
+    hashes: list[NDArray[np.uint64]] = []
+    open_part: Statistics | None = None
+    for part in _parts(intake):
+        assert part.units.labels is not None
+        now = part.units.labels
+        joined = part if open_part is None else total([open_part, part])
+        assert joined.units.labels is not None
+        complete = ~joined.units.labels.isin(now)
+        _add_closed(closed, _forgetful(replace(joined, units=joined.units.take(complete))).compressed())
+        hashes.append(_hashes(joined.units.labels[complete]))
+        open_part = _only_units(joined, joined.units.take(~complete))
+    if open_part is None:
+        return None
+    closed.append(_forgetful(open_part).compressed())
+    assert open_part.units.labels is not None
+    hashes.append(_hashes(open_part.units.labels))
+    every = np.concatenate(hashes)
+    if len(np.unique(every)) == len(every):
+        return total(closed)
+    closed.clear()
+    return total(list(_parts(intake)))
+
+
+def _hashes(labels: pd.Index) -> NDArray[np.uint64]:
+    """Numbers for labels of any kind; two labels with one number only cost a second pass."""
+    return np.asarray(pd.util.hash_pandas_object(labels, index=False, categorize=False), dtype=np.uint64)
+
+
+def _add_closed(closed: list[Statistics], part: Statistics) -> None:
+    """Add a part so that each sum is larger than all after it: few sums stay, and each is added seldom."""
+    closed.append(part)
+    while len(closed) > 1 and len(closed[-2].cells) + len(closed[-2].units) <= len(closed[-1].cells) + len(
+        closed[-1].units
+    ):
+        last = closed.pop()
+        closed.append(total([closed.pop(), last]))
+
+
+def _only_units(part: Statistics, units: Units) -> Statistics:
+    """The units alone, as a part to be added to: rows and their cross-products are counted elsewhere."""
+    return replace(
+        part,
+        n=0,
+        sum_log_weights=0.0,
+        rows=np.zeros_like(part.rows),
+        cross=np.zeros_like(part.cross),
+        units=units,
+        labels=(units.labels, *part.labels[1:]),
+        sizes=(len(units), *part.sizes[1:]),
+    )
 
 
 def _reasons(dropped: pd.DataFrame) -> str:
@@ -246,20 +317,22 @@ def total(parts: list[Statistics]) -> Statistics:
     for part, code in zip(parts, of_part, strict=True):
         cross[code] += part.cross
         rows[code] += part.rows
-    units = Units.total(
-        [replace(part.units, parent=code[part.units.parent]) for part, code in zip(parts, of_part, strict=True)]
-    )
-    cells = Cells.total(
-        [replace(part.cells, parent=code[part.cells.parent]) for part, code in zip(parts, of_part, strict=True)]
-    )
+    all_units, all_cells, dropped = [], [], _joined_dropped([part.dropped for part in parts])
+    n, log_weights = sum(part.n for part in parts), math.fsum(part.sum_log_weights for part in parts)
+    for part, code in zip(parts, of_part, strict=True):
+        all_units.append(replace(part.units, parent=code[part.units.parent]))
+        all_cells.append(replace(part.cells, parent=code[part.cells.parent]))
+    parts.clear()
+    del part
+    units, cells = Units.total(all_units), Cells.total(all_cells)
     labels[0] = units.labels if not len(cells) else None
     if units.labels is not None and len(cells):
         units = replace(units, labels=None)
     return Statistics(
         model=first.model,
         centre=first.centre,
-        n=sum(part.n for part in parts),
-        sum_log_weights=math.fsum(part.sum_log_weights for part in parts),
+        n=n,
+        sum_log_weights=log_weights,
         labels=tuple(labels),
         sizes=(len(units) + int(cells.count.sum()), *sizes),
         parents=parents,
@@ -267,7 +340,7 @@ def total(parts: list[Statistics]) -> Statistics:
         cross=cross,
         units=units,
         cells=cells,
-        dropped=_joined_dropped([part.dropped for part in parts]),
+        dropped=dropped,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plneval.multilevel.design import Floats, Integers
 from plneval.multilevel.errors import MultilevelError
@@ -49,6 +50,14 @@ class Units:
         """No units."""
         return cls(np.zeros(0, dtype=np.intp), np.zeros((0, q, c)), None)
 
+    def without(self) -> Units:
+        """No units, of the same shape."""
+        return Units.none(*self.products.shape[1:])
+
+    def take(self, keep: NDArray[np.bool_]) -> Units:
+        """The units where ``keep`` (N,) is true."""
+        return Units(self.parent[keep], self.products[keep], None if self.labels is None else self.labels[keep])
+
     def by_parent(self) -> Units:
         """The units sorted by parent."""
         if (np.diff(self.parent) >= 0).all():
@@ -62,7 +71,7 @@ class Units:
 
     @classmethod
     def total(cls, parts: list[Units]) -> Units:
-        """All units of all parts; rows of one group add up where labels are known.
+        """All units of all parts; rows of one group add up where labels are known. The list is emptied on the way.
 
         Raises
         ------
@@ -70,23 +79,22 @@ class Units:
             A group that has another parent in another part; parts that know their groups with parts that do not.
         """
         present = [part for part in parts if len(part)] or parts[:1]
+        parts.clear()
         if len(present) == 1:
             return present[0]
         parent = np.concatenate([part.parent for part in present])
-        products = np.concatenate([part.products for part in present])
-        labels = [part.labels for part in present if part.labels is not None]
-        if not labels:
-            return cls(parent, products, None)
-        if len(labels) < len(present):
+        known = [part.labels for part in present if part.labels is not None]
+        if known and len(known) < len(present):
             raise MultilevelError(
                 "some parts keep the groups of the innermost level apart and others have added them up: gather all of "
                 "them in the same way"
             )
-        every = labels[0].append(labels[1:])
-        code, unique = pd.factorize(every)
-        if len(unique) == len(every):
-            return cls(parent, products, every)
-        parent_of = np.empty(len(unique), dtype=np.intp)
+        code, labels = np.arange(len(parent)), None
+        if known:
+            every = known[0].append(known[1:])
+            code, unique = pd.factorize(every)
+            labels = pd.Index(unique)
+        parent_of = np.empty(len(parent) if labels is None else len(labels), dtype=np.intp)
         parent_of[code] = parent
         if (parent_of[code] != parent).any():
             count = len(np.unique(code[parent_of[code] != parent]))
@@ -94,7 +102,15 @@ class Units:
                 f"{count} groups of the innermost level lie in another group of the next level in another part: "
                 "fit the pooled rows, which can be crossed"
             )
-        return cls(parent_of, sum_by_code(products, code.astype(np.intp), len(unique)), pd.Index(unique))
+        products = np.zeros((len(parent_of), *present[0].products.shape[1:]))
+        start = 0
+        for at in range(len(present)):
+            part = present[at]
+            # No group is twice in a part. Each part is let go once added: there may be millions of groups.
+            present[at] = cls(part.parent[:0], part.products[:0].copy(), None)
+            products[code[start : start + len(part)]] += part.products
+            start += len(part)
+        return cls(parent_of, products, labels)
 
 
 @dataclass(frozen=True)
@@ -149,8 +165,9 @@ class Cells:
 
     @classmethod
     def total(cls, parts: list[Cells]) -> Cells:
-        """All cells of all parts; cells of one parent and pattern add up."""
+        """All cells of all parts; cells of one parent and pattern add up. The list is emptied on the way."""
         present = [part for part in parts if len(part)] or parts[:1]
+        parts.clear()
         if len(present) == 1:
             return present[0]
         code, first = pattern_codes(np.concatenate([part.patterns for part in present]))
@@ -161,15 +178,16 @@ class Cells:
         found = np.unique(np.concatenate(keys))
         products = np.zeros((len(found), *present[0].products.shape[1:]))
         count = np.zeros(len(found), dtype=np.intp)
-        for part, key in zip(present, keys, strict=True):
+        patterns = np.concatenate([part.patterns for part in present])[first]
+        for key in keys:
+            part = present.pop(0)
             # Patterns of one part can become one pattern of all.
-            own, place = _number(key)[::-1]
+            own, place = _number(key)
             at = np.searchsorted(found, place)
             same = len(place) == len(own)
             order = np.argsort(own)
             products[at] += part.products[order] if same else sum_by_code(part.products, own, len(place))
             count[at] += np.bincount(own, part.count, len(place)).astype(np.intp)
-        patterns = np.concatenate([part.patterns for part in present])[first]
         return cls(patterns, found // len(first), found % len(first), count, products)
 
 

@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 
 FEW_NETWORKS: Final = 5
 """With fewer networks τ̂ is close to a guess and the intervals lean on normality."""
-_QUANTILES: Final = 400
-_HALVINGS: Final = 40
+_QUANTILES: Final = 200
+_HALVINGS: Final = 32
 _FARTHEST: Final = 8.0
 """Normal quantile beyond which a share counts as 0 or 1."""
 
