@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plneval.artifacts import read_table, write_text
-from plneval.config.models import Growth, ModelSpec
+from plneval.config.models import ModelSpec
 from plneval.config.report import Disclosure
 from plneval.config.workspace import Workspace
 from plneval.errors import UserError
@@ -44,9 +44,9 @@ def write_statistics(
         raise UserError(f"config/cohorts/{cohort}.yaml: models: '{model}' is not among the cohort's models.")
     spec = workspace.model(model)
     formula, level = mixed_formula(model, spec)
+    declared_levels = dict(_declared(text) for text in levels)
     table = _panel(layout.panel, cohort, spec, level)
     selection = select_rows(table, formula, level, rule)
-    declared_levels = dict(_declared(text) for text in levels)
     selection = replace(selection, rows=with_categories(selection.rows, formula, declared_levels))
     schools = read_table(layout.tables / "schools.parquet")["name"].dropna().astype(str).str.strip()
     names = sorted({name for name in schools if len(name) >= 6})
@@ -65,18 +65,21 @@ def mixed_formula(name: str, spec: ModelSpec) -> tuple[str, Literal["pupil", "sc
     UserError
         The model is of another kind.
     """
-    if not isinstance(spec, Growth):
+    declared = spec.model_dump()
+    if "formula" not in declared:
         raise UserError(
             f"config/models.yaml: models.{name}: a model of kind '{spec.kind}' has no statistics that add up over "
             "sites; name a multilevel model."
         )
+    if "level" in declared:
+        return declared["formula"], declared["level"]
     terms = []
     for group in ("school", "pupil"):
-        wanted = spec.random.get(group, [])
-        if wanted:
+        if group in declared["random"]:
+            wanted = declared["random"][group]
             inner = ["1" if "intercept" in wanted else "0", *(["time"] if "time" in wanted else [])]
             terms.append(f"({' + '.join(inner)} | {group})")
-    return f"{spec.formula} + {' + '.join(terms)}", "pupil" if spec.kind == "growth_three_level" else "school"
+    return f"{declared['formula']} + {' + '.join(terms)}", "pupil" if "pupil" in declared["random"] else "school"
 
 
 def _declared(text: str) -> tuple[str, list[str]]:

@@ -290,7 +290,7 @@ def _statistics(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     if (cell.count < 1).any() or int(cell.count.sum()) != sizes[0]:
         raise MultilevelError("the groups of the cells do not add up to all groups")
     site = header["site"]
-    names = [site, *(f"{site}/{k}" for k in range(2, outer + 1))]
+    names = [site, *(f"{site}/{k}" for k in range(2, outer + 1))][:outer]
     dropped = [(row["kind"], row["reason"], row["count"], ()) for row in header["dropped"]]
     return Statistics(
         model=model,
