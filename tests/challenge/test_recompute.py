@@ -19,9 +19,9 @@ from plneval.config.models import (
     EventStudy,
     ExtendedTwoWay,
     GroupTime,
-    Growth,
     Imputation,
     ModelSpec,
+    Multilevel,
     SunAbraham,
     TwoWay,
 )
@@ -69,10 +69,11 @@ def group_time(**settings: Any) -> GroupTime:
 GROWTH: dict[str, Any] = {
     "label": "l",
     "outcome": "maths",
-    "random": {"school": ["intercept"]},
+    "kind": "multilevel",
+    "level": "school",
     "effect_terms": ["treated_year_1", "treated_year_2", "treated_year_3"],
     "headline_terms": ["treated_year_3"],
-    "formula": "z_fixed ~ C(year) + arm + treated_year_1 + treated_year_2 + treated_year_3",
+    "formula": "z_fixed ~ C(year) + arm + treated_year_1 + treated_year_2 + treated_year_3 + (1 | school)",
 }
 
 
@@ -145,24 +146,29 @@ def test_the_single_coefficient_of_many_clusters_agrees_with_its_standard_error(
 
 
 def test_the_two_level_model_agrees_with_another_library(panel: Path) -> None:
-    table = again(Growth.model_validate(GROWTH | {"kind": "growth_two_level"}), panel)
+    table = again(Multilevel.model_validate(GROWTH), panel)
     assert list(table["term"]) == ["treated_year_1", "treated_year_2", "treated_year_3", ""]
     assert (table["digits"] > 5).all()
     assert table["by"].str.startswith("mixedlm ").all()
 
 
-def test_the_three_level_model_agrees_with_generalised_least_squares(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("quick", "by"), [(20_000, "mixedlm "), (0, "scipy ")])
+def test_three_levels_agree_with_mixedlm_and_with_hendersons_equations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: int, by: str
+) -> None:
+    monkeypatch.setattr("plneval.challenge.recompute_growth.QUICK_ROWS", quick)
     schools = study(2)
     draws = np.random.default_rng(3)
     pupils = schools.loc[schools.index.repeat(8)].reset_index(drop=True)
     pupils["pupil"] = pupils["school"] * 100 + np.tile(np.arange(8), len(schools))
     pupils["z"] += draws.normal(size=50_000)[pupils["pupil"]] + draws.normal(scale=0.5, size=len(pupils))
     folder = write_panel(tmp_path, school_panel(schools), pupil_panel(pupils))
-    random = {"school": ["intercept", "time"], "pupil": ["intercept"]}
-    table = again(Growth.model_validate(GROWTH | {"kind": "growth_three_level", "random": random}), folder)
+    formula = GROWTH["formula"].replace("(1 | school)", "(time | school) + (1 | pupil)")
+    table = again(Multilevel.model_validate(GROWTH | {"level": "pupil", "formula": formula}), folder)
     assert len(table) == 4
-    assert (table["digits"] > 7).all()
-    np.testing.assert_allclose(table["se_recomputed"], table["se"], rtol=1e-6)
+    assert table["by"].str.startswith(by).all()
+    assert (table["digits"] > 5).all()
+    np.testing.assert_allclose(table["se_recomputed"], table["se"], rtol=1e-5)
 
 
 def test_a_wrong_headline_does_not_agree(panel: Path) -> None:

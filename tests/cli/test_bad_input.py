@@ -70,6 +70,9 @@ def test_a_column_that_is_not_there_is_told_once_for_all_files(study: TinyStudy,
     ]
 
 
+CUT_GZIP = gzip.compress(b"id\n1\n" * 40, mtime=0)[:-9]
+
+
 @pytest.mark.parametrize(
     ("content", "encoding", "told"),
     [
@@ -105,7 +108,7 @@ def test_an_empty_file_and_one_with_a_header_only(study: TinyStudy, capsys: Capt
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("schools.csv.gz", gzip.compress(b"id\n1\n" * 40, mtime=0)[:-9], "the gzip file is damaged or cut off; get it again"),
+        ("schools.csv.gz", CUT_GZIP, "the gzip file is damaged or cut off; get it again"),
         ("schools.csv.gz", b"\x1f\x8b\x08 no gzip", "the gzip file is damaged or cut off; get it again"),
         ("schools.xlsx", b"PK\x03\x04 no workbook", "this is not an Excel workbook, or it is damaged"),
         ("schools.xls", b"id,name\n1,A\n", "this is not an Excel workbook, or it is damaged"),

@@ -62,13 +62,13 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert [line.split(":")[1] for line in lines] == ["1", "2", "3"]
 
 
-def test_a_growth_model_needs_the_levels_of_its_kind(tmp_path: Path) -> None:
+def test_headline_terms_of_a_multilevel_model_are_effect_terms(tmp_path: Path) -> None:
     path = models(
         tmp_path,
-        "models:\n  g:\n    kind: growth_three_level\n    label: G\n    outcome: maths\n    formula: z ~ treated\n"
-        "    random: {school: [intercept]}\n    effect_terms: [treated]\n",
+        "models:\n  g:\n    kind: multilevel\n    label: G\n    outcome: maths\n"
+        "    formula: z ~ treated + (1 | school)\n    effect_terms: [treated]\n    headline_terms: [treatd]\n",
     )
-    with pytest.raises(UserError, match=r"models\.yaml:\d+: models\.g.*needs random terms for pupil and school"):
+    with pytest.raises(UserError, match=r"models\.yaml:\d+: models\.g.*'treatd' is not among effect_terms"):
         load(path, Models)
 
 
@@ -114,7 +114,7 @@ def test_a_second_headline_is_refused(project: Path) -> None:
 def test_a_formula_error_names_the_line_of_the_formula(project: Path) -> None:
     edit(project / "config/models.yaml", "+ treated_year_1 +", "+ treatd_year_1 +")
     lines = (project / "config/models.yaml").read_text(encoding="utf-8").splitlines()
-    line = next(number for number, text in enumerate(lines, 1) if "treatd_year_1" in text)
+    line = next(number for number, text in enumerate(lines, 1) if "formula: >-" in text)
     with pytest.raises(UserError, match=rf"config/models\.yaml:{line}: models\.growth_maths\.formula: .*Did you mean"):
         _ = Workspace(project).models
 

@@ -65,6 +65,7 @@ def school_panel(rows: pd.DataFrame) -> pd.DataFrame:
         "network": rows.get("cluster", rows["school"]),
         "network_type": "lesson study",
         "arm": np.where(member, "member", "comparison"),
+        "ever_member": member.astype("Int64"),
         "exit_year": pd.NA,
         "time": rows["year"] - rows["year"].min(),
         "event_time": event_time,

@@ -158,7 +158,7 @@ def benefit_records() -> pd.DataFrame:
     growth = {
         "model": "growth_maths",
         "label": "Mathematics, growth of pupils in schools",
-        "estimator": "growth_three_level",
+        "estimator": "multilevel",
         "role": "secondary",
         "comparison": "",
         "vcov": "REML, Satterthwaite",
@@ -252,7 +252,7 @@ def inconclusive_records() -> pd.DataFrame:
             estimand="variance",
             model="growth_maths",
             label="Mathematics, growth of pupils in schools",
-            estimator="growth_three_level",
+            estimator="multilevel",
             role="secondary",
             term="residual",
             estimate=0.41,

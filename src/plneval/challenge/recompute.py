@@ -12,7 +12,7 @@ import pandas as pd
 
 from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
-from plneval.config.models import GroupTime, Growth, ModelSpec, TwoWay
+from plneval.config.models import GroupTime, ModelSpec, Multilevel, TwoWay
 
 COLUMNS: Final = {
     "model": "str",
@@ -53,8 +53,8 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
 
     Group-time effects: weighted least squares of long differences by statsmodels, and without covariates each cell by
     diff-diff. Two-way regressions: linearmodels. Other regressions and imputation: statsmodels with dummy variables.
-    Two levels: mixedlm, not statsmodels. Three levels: generalised least squares at the fitted variances by numpy,
-    which checks coefficients and standard errors, not the maximisation.
+    Multilevel models: mixedlm where that is quick, otherwise Henderson's equations at the fitted variances by scipy,
+    which check coefficients and standard errors, not the maximisation.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
 
 
 def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame) -> pd.DataFrame:
-    """The headline's model in full, and of every other difference-in-differences model its main effect.
+    """The headline's model in full, and of every other model its main effect.
 
     The main effect is the one from the third year on; of two-way fixed effects, the coefficient.
     """
@@ -96,7 +96,7 @@ def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, r
     for spec in specs.values():
         if spec.headline:
             tables.insert(0, recompute(cohort, spec, panel, records))
-        elif not isinstance(spec, Growth):
+        else:
             table = recompute(cohort, spec, panel, records)
             main = "att_overall" if isinstance(spec, TwoWay) else "att_third_year_on"
             tables.append(table[table["estimand"] == main])
@@ -109,7 +109,7 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
         from plneval.challenge.recompute_group_time import group_time_again
 
         return group_time_again(cohort, spec, panel)
-    if isinstance(spec, Growth):
+    if isinstance(spec, Multilevel):
         from plneval.challenge.recompute_growth import growth_again
 
         return growth_again(spec, panel, records)

@@ -1,11 +1,13 @@
-"""Growth models again: two levels by mixedlm, three levels by generalised least squares at the fitted variances."""
+"""Growth models again: by mixedlm where that is quick, otherwise by Henderson's equations at the fitted variances."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,56 +15,67 @@ import numpy.typing as npt
 import pandas as pd
 
 from plneval.challenge.recompute import Recomputed
-from plneval.config.formula import check_formula
-from plneval.config.models import Growth
+from plneval.config.models import Multilevel
 from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
+from plneval.config.random_terms import MixedFormula, RandomTerm, check_mixed_formula
 
 Array = npt.NDArray[np.float64]
+QUICK_ROWS = 20_000
+"""Rows up to which mixedlm maximises the likelihood anew (seconds); above, it would take minutes."""
 
 
-def growth_again(spec: Growth, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
+@dataclass(frozen=True)
+class _Block:
+    """Effects of one level for one term: columns (n, q), group of each row, and how its variances are named."""
+
+    z: Array
+    codes: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    level: str
+    correlated: bool
+
+
+def growth_again(spec: Multilevel, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
     """Every reported coefficient, and the headline where it is a single term.
 
     Parameters
     ----------
-    records : the model's own records; three levels take the fitted variances from them.
+    records : the model's own records; Henderson's equations take the fitted variances from them, and so check
+        coefficients and standard errors, not the maximisation.
     """
-    rows, y, x, names = _design(spec, panel)
-    z = np.column_stack(
-        [np.ones(len(rows))] * ("intercept" in spec.random["school"])
-        + [rows["time"].to_numpy(dtype=np.float64)] * ("time" in spec.random["school"])
-    )
-    if spec.kind == "growth_two_level":
-        params, covariance = _two_level(y, x, z, rows)
+    rows, y, x, names, formula = _design(spec, panel)
+    blocks = [block for term in formula.random for block in _blocks(term, rows)]
+    if len(rows) <= QUICK_ROWS:
+        params, covariance = _mixedlm(y, x, blocks)
         by = f"mixedlm {version('mixedlm')}"
     else:
-        params, covariance = _three_level(y, x, z, rows, spec, records)
-        by = f"numpy {version('numpy')}, generalised least squares at the fitted variances"
+        params, covariance = _henderson(y, x, blocks, records)
+        by = f"scipy {version('scipy')}, Henderson's equations at the fitted variances"
+    reported = set(zip(records["estimand"], records["term"], strict=True))
     found = []
-    for name in [
-        name for name in names if ("coefficient", name) in set(zip(records["estimand"], records["term"], strict=True))
-    ]:
-        j = names.index(name)
-        found.append(Recomputed("coefficient", name, float(params[j]), math.sqrt(covariance[j, j]), by))
+    for j, name in enumerate(names):
+        if ("coefficient", name) in reported:
+            found.append(Recomputed("coefficient", name, float(params[j]), math.sqrt(covariance[j, j]), by))
     if len(spec.headline_terms) == 1 and spec.headline_terms[0] in names:
         j = names.index(spec.headline_terms[0])
         found.append(Recomputed("att_third_year_on", "", float(params[j]), math.sqrt(covariance[j, j]), by))
     return found
 
 
-def _design(spec: Growth, panel: Path) -> tuple[pd.DataFrame, Array, Array, list[str]]:
+def _design(spec: Multilevel, panel: Path) -> tuple[pd.DataFrame, Array, Array, list[str], MixedFormula]:
     """Rows, response and columns; dependent columns are left out by pivoted elimination, reported terms last."""
     from formulaic import model_matrix
 
-    three = spec.kind == "growth_three_level"
-    table = pd.read_parquet(panel / ("panel_pupil.parquet" if three else "panel_school.parquet"))
-    formula = check_formula(spec.formula, PUPIL_PANEL if three else SCHOOL_PANEL)
+    pupils = spec.level == "pupil"
+    table = pd.read_parquet(panel / ("panel_pupil.parquet" if pupils else "panel_school.parquet"))
+    mixed = check_mixed_formula(spec.formula, PUPIL_PANEL if pupils else SCHOOL_PANEL)
+    formula = mixed.fixed
     rows = table[table["outcome"] == spec.outcome]
-    if not three:
+    if not pupils:
         rows = rows[rows["subgroup"] == spec.subgroup]
     elif spec.subgroup != "all":
         rows = rows[rows["disadvantaged"] == (1 if spec.subgroup == "disadvantaged" else 0)]
-    rows = rows.dropna(subset=list(formula.columns)).reset_index(drop=True)
+    rows = rows.dropna(subset=[*formula.columns, *mixed.random_columns]).reset_index(drop=True)
     data = rows[list(formula.columns)].copy()
     for name in data.columns:
         numeric = pd.api.types.is_numeric_dtype(data[name])
@@ -84,52 +97,91 @@ def _design(spec: Growth, panel: Path) -> tuple[pd.DataFrame, Array, Array, list
         if np.linalg.eigvalsh(block)[0] > 1e-10:
             kept.append(name)
     y = rows[formula.response].to_numpy(dtype=np.float64)
-    return rows, y, matrix[kept].to_numpy(dtype=np.float64), kept
+    return rows, y, matrix[kept].to_numpy(dtype=np.float64), kept, mixed
 
 
-def _two_level(y: Array, x: Array, z: Array, rows: pd.DataFrame) -> tuple[Array, Array]:
+def _blocks(term: RandomTerm, rows: pd.DataFrame) -> list[_Block]:
+    """The term's effects, level by level; ``a/b`` is a and b within a."""
+    levels = list(accumulate([(name,) for name in term.groups])) if term.nested else [term.groups]
+    columns = [np.ones(len(rows))] * term.intercept + [rows[name].to_numpy(dtype=np.float64) for name in term.columns]
+    names = ("intercept",) * term.intercept + term.columns
+    found = []
+    for level in levels:
+        keys = rows[list(level)].copy()
+        if "network" in level:
+            keys["network"] = keys["network"].fillna(-rows["school"])
+        codes = np.asarray(keys.groupby(list(level), sort=True).ngroup(), dtype=np.int64)
+        name = ":".join(reversed(level))
+        found.append(_Block(np.column_stack(columns), codes, names, name, term.correlated))
+    return found
+
+
+def _mixedlm(y: Array, x: Array, blocks: list[_Block]) -> tuple[Array, Array]:
     from mixedlm import lmer
 
     columns = [f"x{j}" for j in range(x.shape[1])]
-    data = pd.DataFrame(x, columns=columns).assign(y=y - y.mean(), school=rows["school"].to_numpy(dtype=np.int64))
-    random = [f"z{j}" for j in range(z.shape[1])]
-    data[random] = z
+    data = pd.DataFrame(x, columns=columns).assign(y=y - y.mean())
+    terms = []
+    for b, block in enumerate(blocks):
+        data[f"g{b}"] = block.codes
+        inner = [f"z{b}_{k}" for k in range(block.z.shape[1])]
+        data[inner] = block.z
+        groups = [f"(0 + {' + '.join(inner)} | g{b})"] if block.correlated else [f"(0 + {z} | g{b})" for z in inner]
+        terms += groups
     with warnings.catch_warnings():
         # Whether the fit is singular is the estimator's to report; here only its numbers count.
         warnings.simplefilter("ignore")
-        fit = lmer(f"y ~ 0 + {' + '.join(columns)} + (0 + {' + '.join(random)} | school)", data)
+        fit = lmer(f"y ~ 0 + {' + '.join(columns)} + {' + '.join(terms)}", data)
     return np.asarray(fit.beta, dtype=np.float64), np.asarray(fit.vcov(), dtype=np.float64)
 
 
-def _three_level(
-    y: Array, x: Array, z: Array, rows: pd.DataFrame, spec: Growth, records: pd.DataFrame
-) -> tuple[Array, Array]:
-    """Sum X'V⁻¹X and X'V⁻¹y over schools, V built from the variances in the records."""
+def _henderson(y: Array, x: Array, blocks: list[_Block], records: pd.DataFrame) -> tuple[Array, Array]:
+    r"""Solve the mixed model equations with u = Λv, so that variances of zero need no inverse.
+
+    .. math:: \begin{pmatrix} X'X & X'Z\Lambda \\ \Lambda'Z'X & \Lambda'Z'Z\Lambda + I \end{pmatrix}
+        \begin{pmatrix} \beta \\ v \end{pmatrix} = \begin{pmatrix} X'y \\ \Lambda'Z'y \end{pmatrix}
+
+    Source
+    ------
+    Henderson (1950); Bates et al. (2015), Journal of Statistical Software 67(1), equation 17.
+    """
+    from scipy.sparse import csc_matrix, csr_matrix, hstack, identity
+    from scipy.sparse.linalg import splu
+
     variance = records[records["estimand"] == "variance"].set_index("term")["estimate"]
-    psi = {level: _psi(variance, level, spec.random[level]) for level in ("school", "pupil")}
     residual = float(variance["residual"])
-    time = rows["time"].to_numpy(dtype=np.float64)
-    within = [np.ones(len(rows))] * ("intercept" in spec.random["pupil"]) + [time] * ("time" in spec.random["pupil"])
-    z_pupil = np.column_stack(within)
-    information, score = np.zeros((x.shape[1], x.shape[1])), np.zeros(x.shape[1])
-    school = rows["school"].to_numpy(dtype=np.int64)
-    pupil = rows["pupil"].to_numpy(dtype=np.int64)
-    for label in np.unique(school):
-        member = school == label
-        same = pupil[member][:, None] == pupil[member][None, :]
-        v = z[member] @ psi["school"] @ z[member].T + np.where(
-            same, z_pupil[member] @ psi["pupil"] @ z_pupil[member].T, 0
-        )
-        solved = np.linalg.solve(v + residual * np.eye(int(member.sum())), np.column_stack([x[member], y[member]]))
-        information += x[member].T @ solved[:, :-1]
-        score += x[member].T @ solved[:, -1]
-    covariance: Array = np.asarray(np.linalg.inv(information))
-    return covariance @ score, covariance
+    parts = []
+    for block in blocks:
+        factor = _root(_covariance(block, variance.to_dict().get) / residual)
+        values, width = block.z @ factor, block.z.shape[1]
+        count = int(block.codes.max()) + 1
+        row = np.repeat(np.arange(len(y)), width)
+        column = (block.codes[:, None] * width + np.arange(width)).ravel()
+        parts.append(csr_matrix((values.ravel(), (row, column)), shape=(len(y), count * width)))
+    z = hstack(parts).tocsc()
+    solve = splu((z.T @ z + identity(z.shape[1])).tocsc(), diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    zx = np.asarray(csc_matrix(z.T) @ np.column_stack([x, y]))
+    solved = solve.solve(zx)
+    cross = np.column_stack([x, y]).T @ np.column_stack([x, y]) - zx.T @ solved
+    information = cross[:-1, :-1]
+    params = np.linalg.solve(information, cross[:-1, -1])
+    return params, residual * np.asarray(np.linalg.inv(information))
 
 
-def _psi(variance: pd.Series, level: str, terms: Sequence[str]) -> Array:
-    names = [term for term in ("intercept", "time") if term in terms]
-    psi = np.diag([float(variance[f"{level}: {name}"]) for name in names])
-    if len(names) == 2:
-        psi[0, 1] = psi[1, 0] = float(variance[f"{level}: intercept, time"])
+def _covariance(block: _Block, variance: Callable[[str], float | None]) -> Array:
+    """Covariance of the block's effects from the records' names."""
+    q = len(block.names)
+    psi = np.zeros((q, q))
+    for i, first in enumerate(block.names):
+        for j, second in enumerate(block.names):
+            name = first if i == j else f"{first}, {second}"
+            value = variance(f"{block.level}: {name}")
+            if value is not None:
+                psi[i, j] = psi[j, i] = float(value)
     return psi
+
+
+def _root(psi: Array) -> Array:
+    """A square root of a covariance that may be singular."""
+    values, vectors = np.linalg.eigh(psi)
+    return np.asarray(vectors * np.sqrt(np.clip(values, 0.0, None)))

@@ -13,7 +13,7 @@ from plneval.challenge.honest_bounds import event_effects, honest_table, power_t
 from plneval.challenge.multiplicity import multiplicity_table
 from plneval.challenge.robustness import bacon_table, leave_one_out_table, placebo_table
 from plneval.config.cohort import Cohort
-from plneval.config.models import GroupTime, Growth, ModelSpec, TwoWay
+from plneval.config.models import GroupTime, ModelSpec, Multilevel, TwoWay
 from plneval.estimate.group_time import estimate_effects
 from plneval.estimate.sample import SchoolSample, modelled_column, read_school_sample
 from plneval.estimate.school_panel import in_words
@@ -108,7 +108,7 @@ def sensitivity(
 
 
 def _sample(cohort: Cohort, spec: ModelSpec, panel: Path) -> SchoolSample:
-    assert not isinstance(spec, Growth)
+    assert not isinstance(spec, Multilevel)
     covariates = tuple(getattr(spec, "covariates", ()))
     column = modelled_column(cohort, spec.outcome)
     return read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, covariates)

@@ -86,28 +86,25 @@ class TwoWay(ModelBase):
 LinearDid = Imputation | SunAbraham | ExtendedTwoWay
 
 
-class Growth(ModelBase):
-    """Multilevel growth model by restricted maximum likelihood."""
+class Multilevel(ModelBase):
+    """Linear mixed model of occasions in pupils in schools in networks by restricted maximum likelihood."""
 
-    kind: Literal["growth_three_level", "growth_two_level"]
-    """Occasions in pupils in schools (mixedlm), or school-years in schools (statsmodels)."""
+    kind: Literal["multilevel"]
+    level: Literal["pupil", "school"] = "pupil"
+    """Rows that are modelled: pupil-years, or school-years."""
     formula: str
-    """Fixed part in formulaic's language, over the columns of the panel and the transforms that are allowed."""
-    random: dict[Literal["school", "pupil"], list[Literal["intercept", "time"]]]
-    """Random terms by level; time is years since the first study year."""
+    """In lme4's language, over the columns of the panel and the transforms that are allowed:
+    `z_fixed ~ C(year) + treated + (time | school) + (1 | pupil)`. Levels: pupil, school, network, cluster, area;
+    comparison schools are networks of their own."""
     effect_terms: list[str] = Field(min_length=1)
     """Terms of the fixed part that are reported as effects of participation."""
     headline_terms: list[str] = []
     """Terms whose treated-pupil-weighted mean is the effect from the third year on."""
+    degrees_of_freedom: Literal["satterthwaite", "kenward_roger"] = "satterthwaite"
+    """Kenward and Roger's adjust standard errors too; they need nested levels."""
 
     @model_validator(mode="after")
-    def _levels_fit(self) -> Growth:
-        expected = {"school", "pupil"} if self.kind == "growth_three_level" else {"school"}
-        if set(self.random) != expected:
-            raise ValueError(
-                f"random: {self.kind} needs random terms for {' and '.join(sorted(expected))}; "
-                f"found {', '.join(sorted(self.random)) or 'none'}."
-            )
+    def _terms_fit(self) -> Multilevel:
         stray = sorted(set(self.headline_terms) - set(self.effect_terms))
         if stray:
             raise ValueError(f"headline_terms: '{stray[0]}' is not among effect_terms.")
@@ -115,9 +112,14 @@ class Growth(ModelBase):
 
 
 ModelSpec = Annotated[
-    GroupTime | Imputation | SunAbraham | ExtendedTwoWay | EventStudy | TwoWay | Growth, Field(discriminator="kind")
+    GroupTime | Imputation | SunAbraham | ExtendedTwoWay | EventStudy | TwoWay | Multilevel, Field(discriminator="kind")
 ]
-RENAMED: Final = {"callaway_santanna": "did.att_gt", "twfe_event_study": "did.event_study"}
+RENAMED: Final = {
+    "callaway_santanna": "did.att_gt",
+    "twfe_event_study": "did.event_study",
+    "growth_three_level": "multilevel",
+    "growth_two_level": "multilevel",
+}
 """Kinds that once had another name."""
 
 

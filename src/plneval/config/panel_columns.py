@@ -21,6 +21,7 @@ YEAR_COLUMNS: Final = {
     "event_time": "year minus entry_year, missing for comparison schools",
     "exposure_time": "event_time from entry on, 0 before and for comparison schools: years of participation completed "
     "before the year",
+    "ever_member": "1 for schools that join within the study, 0 for those that never do",
     "treated": "1 from entry on, also after leaving (intention to treat), otherwise 0",
     "treated_year_1": "1 in the entry year",
     "treated_year_2": "1 in the year after",

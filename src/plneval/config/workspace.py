@@ -11,11 +11,11 @@ from typing import Any
 from plneval.artifacts import digest_json
 from plneval.config.base import NAME, validate
 from plneval.config.cohort import Cohort
-from plneval.config.formula import check_formula
 from plneval.config.layout import Layout
-from plneval.config.models import DidBase, Growth, Models, ModelSpec
+from plneval.config.models import DidBase, Models, ModelSpec, Multilevel
 from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
 from plneval.config.project import Project
+from plneval.config.random_terms import check_mixed_formula
 from plneval.config.report import Report
 from plneval.config.yaml_source import YamlSource, read_yaml
 from plneval.errors import UserError, UserErrors, did_you_mean
@@ -135,7 +135,9 @@ class Workspace:
                         f"{did_you_mean(spec.outcome, cohort.outcomes)}",
                     )
                 )
-            if cohort.study.level == "school" and (spec.kind == "growth_three_level" or spec.subgroup != "all"):
+            if cohort.study.level == "school" and (
+                (isinstance(spec, Multilevel) and spec.level == "pupil") or spec.subgroup != "all"
+            ):
                 problems.append(
                     source.error(
                         location, f"the model '{name}' needs pupils, and this study has school-level data only."
@@ -167,9 +169,9 @@ def check_model(spec: ModelSpec) -> None:
     UserError
         If a formula or a covariate names something that is not there.
     """
-    if isinstance(spec, Growth):
-        columns = PUPIL_PANEL if spec.kind == "growth_three_level" else SCHOOL_PANEL
-        formula = check_formula(spec.formula, columns)
+    if isinstance(spec, Multilevel):
+        pupils = spec.level == "pupil"
+        formula = check_mixed_formula(spec.formula, PUPIL_PANEL if pupils else set(SCHOOL_PANEL) - {"pupil"}).fixed
         stray = [term for term in spec.effect_terms if term not in formula.terms]
         if stray:
             raise UserError(
@@ -182,7 +184,7 @@ def check_model(spec: ModelSpec) -> None:
 
 
 def _formula_key(spec: ModelSpec) -> str:
-    return "formula" if isinstance(spec, Growth) else "covariates"
+    return "formula" if isinstance(spec, Multilevel) else "covariates"
 
 
 def spec_digest(section: Any) -> str:

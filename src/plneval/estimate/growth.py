@@ -1,65 +1,52 @@
-"""Multilevel growth models as estimates: three levels by mixedlm, two levels by statsmodels."""
+"""Multilevel growth models as estimates: effects, their spread between networks, variance components."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.stats
 
-from plneval.config.models import Growth
+from plneval.config.models import Multilevel
+from plneval.config.random_terms import MixedFormula
 from plneval.estimate.fit import Basis, Estimate, Fit, no_influence, unestimable
-from plneval.estimate.growth_design import FixedPart, read_fixed_part
+from plneval.estimate.growth_design import FixedPart, read_fixed_part, read_formula
+from plneval.estimate.growth_fit import GrowthFit, fit_growth
 from plneval.estimate.inference import long_covariance
 
 Array = npt.NDArray[np.float64]
+ESTIMATOR = "multilevel"
 NO_NETWORK_LEVEL = "networks are not a level of the model: schools count as independent, so intervals may be too narrow"
+NO_NETWORK_INTERCEPT = (
+    "the network term has no intercept for ever-members: selection into networks would be read as spread of the effect"
+)
 NOT_WEIGHTED = "school-years count equally, whatever their number of pupils"
 
 
-@dataclass(frozen=True)
-class MixedModel:
-    """A fitted linear mixed model.
-
-    Attributes
-    ----------
-    params, covariance : fixed part, shapes (p,) and (p, p).
-    df : degrees of freedom by coefficient, shape (p,); infinite for the normal distribution.
-    variances : variance components by name, such as ``school: intercept`` or ``residual``; covariances of random terms
-        are named ``school: intercept, time``.
-    converged : whether the optimiser ended at a stationary point; singular : whether a variance is zero or a
-        correlation one (a legitimate result).
-    """
-
-    params: Array
-    covariance: Array
-    df: Array
-    variances: dict[str, float]
-    converged: bool
-    singular: bool
-    inference: str
-    diagnostics: dict[str, Any] = field(default_factory=dict)
-
-
-def growth(panel: Path, spec: Growth, weight: Literal["pupils", "schools"]) -> Fit:
+def growth(panel: Path, spec: Multilevel, weight: Literal["pupils", "schools"]) -> Fit:
     """Fit a growth model and report its effect terms, their mean over ``headline_terms`` and its variance components.
 
     Returns
     -------
     Fit
         ``coefficient`` for each effect term; ``att_third_year_on``: mean of the headline terms weighted by the pupils
-        (school-years) that they are 1 for; ``variance`` for each variance component.
+        (school-years) that they are 1 for; ``between_network_sd`` for each slope over a treatment column by network,
+        and ``att_new_network``, the headline with an interval that foretells a new network's effect; ``variance`` for
+        each variance component.
     """
-    fixed = read_fixed_part(panel, spec)
-    three = spec.kind == "growth_three_level"
-    description = "pupil-years with a score" if three else "school-years with a score"
+    formula = read_formula(spec)
+    networks = {"network", "cluster"} & set(formula.groups)
+    fixed = replace(read_fixed_part(panel, spec, formula), independent_unit="cluster" if networks else "school")
+    pupils = spec.level == "pupil"
+    description = "pupil-years with a score" if pupils else "school-years with a score"
     diagnostics: dict[str, Any] = {
         "formula": spec.formula,
-        "random": {level: list(terms) for level, terms in sorted(spec.random.items())},
+        "random": [term.text for term in formula.random],
         "columns": list(fixed.names),
         "dropped_columns": list(fixed.dropped),
         "exclusions": fixed.exclusions.rows,
@@ -70,24 +57,18 @@ def growth(panel: Path, spec: Growth, weight: Literal["pupils", "schools"]) -> F
     if not fixed.effects or arms != {"member", "comparison"}:
         reason = "no effect term can be told apart from the other columns" if fixed.names else "no rows"
         diagnostics["not_estimated"] = [reason if not arms or not fixed.effects else "only one arm has scores"]
-        return unestimable(spec.kind, fixed.response, "all comparison schools", description, diagnostics)
-    if three:
-        from plneval.estimate.growth_three_level import fit_three_level
-
-        model = fit_three_level(fixed, spec)
-    else:
-        from plneval.estimate.growth_two_level import fit_two_level
-
-        model = fit_two_level(fixed, spec)
+        return unestimable(ESTIMATOR, fixed.response, "all comparison schools", description, diagnostics)
+    model = fit_growth(fixed, spec, formula)
     diagnostics |= {"converged": model.converged, "singular": model.singular, **model.diagnostics}
-    return _as_fit(fixed, spec, weight, model, diagnostics, description)
+    return _as_fit(fixed, spec, formula, weight, model, diagnostics, description)
 
 
 def _as_fit(
     fixed: FixedPart,
-    spec: Growth,
+    spec: Multilevel,
+    formula: MixedFormula,
     weight: Literal["pupils", "schools"],
-    model: MixedModel,
+    model: GrowthFit,
     diagnostics: dict[str, Any],
     description: str,
 ) -> Fit:
@@ -101,6 +82,7 @@ def _as_fit(
         contrasts.append(contrast)
     headline = [fixed.effects[term] for term in spec.headline_terms if term in fixed.effects]
     absent = sorted(set(spec.headline_terms) - set(fixed.effects))
+    after: list[Estimate] = []
     if absent:
         diagnostics["no_headline"] = f"not told apart from the other columns, or without rows: {', '.join(absent)}"
     elif headline:
@@ -110,25 +92,18 @@ def _as_fit(
         treated = pd.Series((fixed.x[:, headline] > 0).any(axis=1))
         estimates.append(_estimate(fixed, weight, model, ("att_third_year_on", ""), contrast, treated))
         contrasts.append(contrast)
+        after = _between_networks(model, estimates[-1], spec.confidence)
     stacked = np.vstack(contrasts)
     keys = [estimate.key for estimate in estimates]
     covariance = long_covariance(keys, stacked @ model.covariance @ stacked.T)
     basis = _basis(fixed, weight, pd.Series(True, index=fixed.rows.index), fixed.rows["arm"] == "member")
+    estimates += after
     estimates += [
         Estimate("variance", name, None, value, None, None, "none", basis, scaled=False)
         for name, value in model.variances.items()
     ]
-    warnings = [NO_NETWORK_LEVEL]
-    if spec.kind == "growth_two_level":
-        warnings.append(NOT_WEIGHTED)
-    if not model.converged:
-        warnings.append("the optimiser did not converge: do not use these numbers")
-    if model.singular:
-        warnings.append("singular: a variance component is zero or two random terms are perfectly correlated")
-    if fixed.dropped:
-        warnings.append(f"{len(fixed.dropped)} columns of the formula dropped: empty or dependent on others")
     return Fit(
-        spec.kind,
+        ESTIMATOR,
         fixed.response,
         "all comparison schools and members before joining",
         description,
@@ -137,8 +112,52 @@ def _as_fit(
         no_influence(),
         diagnostics,
         converged=model.converged,
-        warnings=(*warnings, *fixed.exclusions.sentences()),
+        warnings=(*_warnings(fixed, spec, formula, model), *fixed.exclusions.sentences()),
     )
+
+
+def _warnings(fixed: FixedPart, spec: Multilevel, formula: MixedFormula, model: GrowthFit) -> list[str]:
+    warnings: list[str] = []
+    networks = [term for term in formula.random if set(term.groups) & {"network", "cluster"}]
+    if not networks:
+        warnings.append(NO_NETWORK_LEVEL)
+    elif not any(term.intercept or "ever_member" in term.columns for term in networks):
+        warnings.append(NO_NETWORK_INTERCEPT)
+    if spec.level == "school":
+        warnings.append(NOT_WEIGHTED)
+    if not model.converged:
+        warnings.append("the optimiser did not converge: do not use these numbers")
+    if model.singular:
+        warnings.append("singular: a variance component is zero or two random terms are perfectly correlated")
+    if fixed.dropped:
+        warnings.append(f"{len(fixed.dropped)} columns of the formula dropped: empty or dependent on others")
+    return warnings
+
+
+def _between_networks(model: GrowthFit, headline: Estimate, confidence: float) -> list[Estimate]:
+    r"""Standard deviation of the effect between networks, and the interval in which a new network's effect would lie.
+
+    The interval is :math:`\hat\tau \pm t_{k-2}\sqrt{s^2 + se^2}` for k networks with spread s of the effect (Higgins,
+    Thompson and Spiegelhalter 2009, eq. 12).
+
+    # ASSUME: the slope over the first treatment column of the network's term is the spread of the headline effect.
+    """
+    found = [
+        Estimate("between_network_sd", name, None, sd, None, None, "REML", headline.basis, scaled=False)
+        for name, sd in model.spreads.items()
+    ]
+    networks = headline.basis.n_networks or 0
+    if not model.spreads or headline.se is None or networks < 3:
+        return found
+    spread = next(iter(model.spreads.values()))
+    se = math.hypot(spread, headline.se)
+    reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, networks - 2)) * se
+    bounds = (headline.estimate - reach, headline.estimate + reach)
+    word = "prediction interval"
+    new = Estimate(
+        "att_new_network", "", None, headline.estimate, None, float(networks - 2), word, headline.basis, bounds=bounds
+    )
+    return [*found, new]
 
 
 def _row_mass(fixed: FixedPart, weight: Literal["pupils", "schools"]) -> Array:
@@ -154,21 +173,19 @@ def _row_mass(fixed: FixedPart, weight: Literal["pupils", "schools"]) -> Array:
 def _estimate(
     fixed: FixedPart,
     weight: Literal["pupils", "schools"],
-    model: MixedModel,
+    model: GrowthFit,
     name: tuple[str, str],
     contrast: Array,
     treated: pd.Series,
 ) -> Estimate:
-    variance = float(contrast @ model.covariance @ contrast)
-    # ASSUME: a mean of several terms takes the smallest of their degrees of freedom.
-    df = float(model.df[contrast != 0].min())
+    found = model.contrast(contrast)
     return Estimate(
         name[0],
         name[1],
         None,
-        float(contrast @ model.params),
-        math.sqrt(variance) if variance > 0 and math.isfinite(variance) else None,
-        df if math.isfinite(df) else None,
+        found.estimate,
+        found.se if found.se > 0 and math.isfinite(found.se) else None,
+        found.df if math.isfinite(found.df) else None,
         model.inference,
         _basis(fixed, weight, pd.Series(True, index=fixed.rows.index), treated),
     )
@@ -192,7 +209,7 @@ def _basis(fixed: FixedPart, weight: Literal["pupils", "schools"], used: pd.Seri
         n_pupils=int(rows["pupil"].nunique()) if pupils else None,
         n_schools=int(rows["school"].nunique()),
         n_networks=int(rows.loc[member, "network"].nunique()),
-        clusters_treated=int(rows.loc[member, "school"].nunique()),
-        clusters_comparison=int(rows.loc[~member, "school"].nunique()),
+        clusters_treated=int(rows.loc[member, fixed.independent_unit].nunique()),
+        clusters_comparison=int(rows.loc[~member, fixed.independent_unit].nunique()),
         n_treated=n_treated,
     )

@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from plneval.config.formula import CheckedFormula, check_formula
-from plneval.config.models import Growth
+from plneval.config.formula import CheckedFormula
+from plneval.config.models import Multilevel
 from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
+from plneval.config.random_terms import MixedFormula, check_mixed_formula
 from plneval.errors import UserError, did_you_mean
 from plneval.estimate.independence import independent_columns
 from plneval.estimate.sample import Exclusions
 
 Array = npt.NDArray[np.float64]
-RANDOM_COLUMNS = ["school", "time"]
+ALWAYS = ("school", "year", "arm", "network", "cluster")
+"""Columns that are read whatever the formula names."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,11 @@ class FixedPart:
 
     Attributes
     ----------
-    rows : the panel's rows in use, sorted; column ``unit`` numbers pupils within schools (pupil level only).
+    rows : the panel's rows in use, sorted.
     y, x, names : response, shape (n,); columns, shape (n, p), linearly independent; their names.
     effects : reported terms → positions of their columns.
+    independent_unit : column of the units that count as independent: ``cluster`` where networks are a level, else
+        ``school``.
     dropped : columns that are zero in every row or depend on those before them.
     """
 
@@ -42,19 +46,31 @@ class FixedPart:
     dropped: tuple[str, ...]
     exclusions: Exclusions
     notes: dict[str, Any] = field(default_factory=dict)
+    independent_unit: str = "school"
 
 
-def read_fixed_part(panel: Path, spec: Growth) -> FixedPart:
+def read_formula(spec: Multilevel) -> MixedFormula:
+    """The model's formula, checked against the panel of its level.
+
+    Raises
+    ------
+    UserError
+        If it names what is not there.
+    """
+    pupils = spec.level == "pupil"
+    return check_mixed_formula(spec.formula, PUPIL_PANEL if pupils else set(SCHOOL_PANEL) - {"pupil"})
+
+
+def read_fixed_part(panel: Path, spec: Multilevel, formula: MixedFormula) -> FixedPart:
     """Read the rows of a growth model and build its fixed part.
 
     Raises
     ------
     UserError
-        If the formula or a reported term does not fit the panel.
+        If a reported term does not fit the panel.
     """
-    pupils = spec.kind == "growth_three_level"
-    formula = check_formula(spec.formula, PUPIL_PANEL if pupils else SCHOOL_PANEL)
-    wanted = {*formula.columns, *RANDOM_COLUMNS, "year", "arm", "network", "cluster"}
+    pupils = spec.level == "pupil"
+    wanted = {*formula.fixed.columns, *formula.random_columns, *formula.groups, *ALWAYS}
     if pupils:
         wanted |= {"pupil"}
         name, columns = "panel_pupil.parquet", sorted({*wanted, "outcome", "disadvantaged"})
@@ -66,10 +82,12 @@ def read_fixed_part(panel: Path, spec: Growth) -> FixedPart:
         table = table.loc[table["subgroup"] == spec.subgroup]
     elif spec.subgroup != "all":
         table = table.loc[table["disadvantaged"] == (1 if spec.subgroup == "disadvantaged" else 0)]
-    return fixed_part(table[sorted(wanted)], formula, spec.effect_terms)
+    return fixed_part(table[sorted(wanted)], formula.fixed, spec.effect_terms, formula.random_columns)
 
 
-def fixed_part(table: pd.DataFrame, formula: CheckedFormula, effect_terms: list[str]) -> FixedPart:
+def fixed_part(
+    table: pd.DataFrame, formula: CheckedFormula, effect_terms: list[str], slopes: tuple[str, ...] = ()
+) -> FixedPart:
     """Drop rows with a missing column, build the matrix, and leave out columns that the data do not tell apart.
 
     A column that depends on those before it is dropped and named; reported terms stand last, so that an effect that
@@ -79,7 +97,7 @@ def fixed_part(table: pd.DataFrame, formula: CheckedFormula, effect_terms: list[
     pupils = "pupil" in table
     unit = "pupil-years" if pupils else "school-years"
     rows = table
-    for column in formula.columns:
+    for column in dict.fromkeys((*formula.columns, *slopes)):
         missing = rows[column].isna()
         exclusions.add(unit, int(missing.sum()), f"no {column}")
         rows = rows.loc[~missing]
@@ -89,8 +107,6 @@ def fixed_part(table: pd.DataFrame, formula: CheckedFormula, effect_terms: list[
         return FixedPart(rows, formula.response, np.empty(0), np.empty((0, 0)), (), {}, (), exclusions)
     notes: dict[str, Any] = {}
     if pupils:
-        # ASSUME: a pupil who is seen in two schools counts as two independent pupils, one in each: the levels nest.
-        rows = rows.assign(unit=rows.groupby(["school", "pupil"], sort=True).ngroup())
         movers = int((rows.groupby("pupil")["school"].nunique() > 1).sum())
         notes = {"pupils": int(rows["pupil"].nunique()), "pupils_in_several_schools": movers}
     matrix = _matrix(rows, formula)

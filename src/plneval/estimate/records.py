@@ -19,9 +19,10 @@ class Record:
     Attributes
     ----------
     cohort, model, label : names of the cohort and of the model, and the model's name in reports.
-    estimator : the model's kind, such as ``did.att_gt`` or ``growth_three_level``.
+    estimator : the model's kind, such as ``did.att_gt`` or ``multilevel``.
     estimand : ``att_group_time``, ``att_event_time``, ``att_overall``, ``att_third_year_on``,
-        ``att_third_year_on_equal``, ``pretrend``, ``coefficient`` or ``variance``.
+        ``att_third_year_on_equal``, ``pretrend``, ``coefficient``, ``between_network_sd``, ``att_new_network`` or
+        ``variance``.
     role : what the model was declared for before it was fitted.
     headline : True for the third-year-on effect of the cohort's headline model, and for no other record.
     outcome, subgroup : what was measured, for whom.

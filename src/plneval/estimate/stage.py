@@ -10,7 +10,7 @@ from typing import Any
 from plneval.artifacts import digest_bytes, digest_file, digest_json, write_json, write_table
 from plneval.config.cohort import Cohort
 from plneval.config.dependence import stage_sections
-from plneval.config.models import GroupTime, Growth, ModelSpec
+from plneval.config.models import GroupTime, ModelSpec, Multilevel
 from plneval.config.provenance import stage_digest
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.effect_sizes import MonthsTable, Standardiser, effect_size, read_standardiser
@@ -79,7 +79,7 @@ def estimate(
 
 def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path, seed: int = 1) -> Fit:
     """Fit a model by its kind."""
-    if isinstance(spec, Growth):
+    if isinstance(spec, Multilevel):
         from plneval.estimate.growth import growth
 
         return growth(panel, spec, cohort.design.weight)

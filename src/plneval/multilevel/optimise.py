@@ -18,7 +18,8 @@ from plneval.multilevel.trust_region import Minimum, minimise
 
 # Relative standard deviations that all random effects start from, per standard deviation of their column.
 STARTS = (1.0, 0.2)
-# lme4's threshold for a diagonal entry of theta that counts as zero.
+# Relative standard deviation (of centred, scaled columns) that counts as zero; lme4 takes it of theta itself, so that
+# years counted from 0 AD or incomes in cents are singular there.
 SINGULAR = 1e-4
 # A diagonal entry is set to 0 if the criterion rises by no more than this.
 SNAP = 1e-9
@@ -33,7 +34,7 @@ class Optimum:
     theta
         lme4's theta.
     factors
-        Λ of each level for the centred columns, innermost first.
+        Λ of each level for the centred columns, innermost first, each block lower triangular.
     criterion
         Its value.
     root
@@ -43,7 +44,7 @@ class Optimum:
     converged
         Whether a fresh Hessian certifies the point as a minimum.
     singular
-        Whether a diagonal entry of theta is below 1e-4, as lme4 says it.
+        Whether a variance is 0 or a correlation perfect: a diagonal entry of the centred, scaled Λ is below 1e-4.
     predicted_decrease
         Half the Newton decrement.
     evaluations
@@ -144,14 +145,22 @@ def _finished(objective: ScaledObjective, found: Minimum, evaluations: int) -> O
             at_zero = engine.value_and_gradient(parameters.centred(parameters.factors(lower)))
             if at_zero[0] <= value + SNAP:
                 theta, (value, gradient, root) = lower, at_zero
+    factors = parameters.triangular(parameters.centred(parameters.factors(theta)))
     return Optimum(
         theta=theta,
-        factors=tuple(parameters.centred(parameters.factors(theta))),
+        factors=tuple(factors),
         criterion=value,
         root=root,
         gradient=parameters.gradient(gradient),
         converged=found.converged,
-        singular=bool((theta[parameters.diagonal] < SINGULAR).any()),
+        singular=_is_singular(objective, factors),
         predicted_decrease=found.predicted_decrease,
         evaluations=evaluations,
     )
+
+
+def _is_singular(objective: ScaledObjective, factors: list[Floats]) -> bool:
+    """Whether a scaled, centred Λ has a diagonal entry near 0: in other units of a column it would be the same."""
+    scaled = [factor / scale[:, None] for factor, scale in zip(factors, objective.scales, strict=True)]
+    lowers = objective.parameters.triangular(scaled)
+    return any(bool((np.diagonal(lower) < SINGULAR).any()) for lower in lowers)

@@ -117,7 +117,7 @@ class Fit:
 
     @property
     def singular(self) -> bool:
-        """Whether a variance is estimated at 0 or effects are perfectly correlated (a diagonal of Λ below 1e-4)."""
+        """Whether a variance is estimated at 0 or effects are perfectly correlated (1e-4 of σ)."""
         return self.optimum.singular
 
     @property

@@ -59,7 +59,9 @@ def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Op
     Where it is singular the Hessian has no inverse, and theta itself is used, as lmerTest does.
     """
     directions = parameter_directions(engine, parameters, optimum)
-    base = optimum.factors
+    base: Sequence[Floats] = optimum.factors
+    if optimum.singular:
+        base = parameters.centred(parameters.factors(optimum.theta))
     m, p = len(directions), len(optimum.root.coefficients)
     hessian, inverse, residual = np.empty((m, m)), np.empty((m, p, p)), np.empty(m)
     for i, direction in enumerate(directions):

@@ -154,13 +154,20 @@ class Parameters:
             parts.append(full[rows, columns])
         return np.concatenate(parts)
 
+    def triangular(self, factors: Sequence[Floats]) -> list[Floats]:
+        """Λ of each level with every block lower triangular and its diagonal not negative: same ΛΛ'."""
+        found = [np.zeros_like(factor) for factor in factors]
+        for block in self.blocks:
+            upper = np.asarray(np.linalg.qr(factors[block.level][block.rows, block.rows].T, mode="r"))
+            signs = np.where(np.diagonal(upper) < 0, -1.0, 1.0)
+            found[block.level][block.rows, block.rows] = upper.T * signs
+        return found
+
     def theta_of(self, factors: Sequence[Floats]) -> Floats:
         """Theta with Λ lower triangular and its diagonal not negative, for any Λ of the user's columns: same ΛΛ'."""
         parts = []
+        lowers = self.triangular(factors)
         for block in self.blocks:
-            upper = np.asarray(np.linalg.qr(factors[block.level][block.rows, block.rows].T, mode="r"))
-            lower = upper.T
-            lower = lower * np.where(np.diagonal(lower) < 0, -1.0, 1.0)
             rows, columns = block.lower
-            parts.append(lower[rows, columns])
+            parts.append(lowers[block.level][block.rows, block.rows][rows, columns])
         return np.concatenate(parts)

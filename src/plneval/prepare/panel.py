@@ -75,6 +75,7 @@ def school_year_columns(
     rows["member"] = rows["member"].fillna(0)
     event_time = rows["year"].astype("Int64") - rows["entry_year"]
     since = event_time.fillna(-1)
+    rows["ever_member"] = rows["arm"] == "member"
     rows["time"] = rows["year"] - first_year
     rows["event_time"] = event_time
     rows["exposure_time"] = since.clip(lower=0)

@@ -14,6 +14,8 @@ _AGGREGATES = {
     "att_third_year_on": "From the third year on",
     "att_third_year_on_equal": "From the third year on, event times weighted equally",
     "att_overall": "All years of participation",
+    "att_new_network": "From the third year on, in a new network (prediction interval)",
+    "between_network_sd": "Standard deviation of the effect between networks",
     "pretrend": "Joint test of trends before joining (statistic)",
 }
 _ORDER = [*_AGGREGATES, "att_event_time", "coefficient"]

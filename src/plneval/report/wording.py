@@ -19,8 +19,7 @@ ESTIMATORS = {
     "did.extended_twfe": "extended two-way fixed effects (Wooldridge)",
     "did.event_study": "two-way fixed effects event study",
     "did.twfe": "two-way fixed effects",
-    "growth_three_level": "three-level growth model",
-    "growth_two_level": "two-level growth model",
+    "multilevel": "multilevel growth model",
 }
 SUBGROUPS = {"all": "all pupils", "disadvantaged": "disadvantaged pupils", "not_disadvantaged": "other pupils"}
 GATES = {
@@ -50,6 +49,8 @@ _WARNED = {
     "pretrend": "the joint test of trends before joining",
     "coefficient": "the coefficients",
     "variance": "the variance components",
+    "between_network_sd": "the spread between networks",
+    "att_new_network": "the effect of a new network",
 }
 RESULTS = {"pass": f"✓{NBSP}Met", "caution": f"!{NBSP}Caution", "fail": f"✗{NBSP}Not{NBSP}met"}
 _KINDS = {
