@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plneval.artifacts import read_table, write_text
-from plneval.config.models import ModelSpec
+from plneval.config.models import ModelSpec, Multilevel
 from plneval.config.report import Disclosure
 from plneval.config.workspace import Workspace
 from plneval.errors import UserError
@@ -65,21 +65,12 @@ def mixed_formula(name: str, spec: ModelSpec) -> tuple[str, Literal["pupil", "sc
     UserError
         The model is of another kind.
     """
-    declared = spec.model_dump()
-    if "formula" not in declared:
+    if not isinstance(spec, Multilevel):
         raise UserError(
             f"config/models.yaml: models.{name}: a model of kind '{spec.kind}' has no statistics that add up over "
             "sites; name a multilevel model."
         )
-    if "level" in declared:
-        return declared["formula"], declared["level"]
-    terms = []
-    for group in ("school", "pupil"):
-        if group in declared["random"]:
-            wanted = declared["random"][group]
-            inner = ["1" if "intercept" in wanted else "0", *(["time"] if "time" in wanted else [])]
-            terms.append(f"({' + '.join(inner)} | {group})")
-    return f"{declared['formula']} + {' + '.join(terms)}", "pupil" if "pupil" in declared["random"] else "school"
+    return spec.formula, spec.level
 
 
 def _declared(text: str) -> tuple[str, list[str]]:
