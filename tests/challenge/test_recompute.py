@@ -20,9 +20,12 @@ from plneval.config.models import (
     ExtendedTwoWay,
     GroupTime,
     Imputation,
+    Leaving,
     ModelSpec,
     Multilevel,
     SunAbraham,
+    Switchers,
+    TripleDifference,
     TwoWay,
 )
 from plneval.estimate.stage import estimate
@@ -102,6 +105,51 @@ def test_effects_given_a_covariate_agree_and_their_standard_errors_stay_unchecke
     assert len(table)
     assert (table["digits"] > 8).all()
     assert table["se_recomputed"].isna().all()
+
+
+@pytest.fixture(scope="module")
+def gap_panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study with two groups of pupils; schools seen in every year only."""
+    rows = study(3)
+    rows = rows[rows.groupby("school")["year"].transform("size") == 6]
+    draws = np.random.default_rng(4)
+    parts = [
+        rows.assign(subgroup=name, z=rows["z"] + draws.normal(scale=0.3, size=len(rows)))
+        for name in ("disadvantaged", "not_disadvantaged")
+    ]
+    return write_panel(tmp_path_factory.mktemp("gap"), school_panel(pd.concat(parts, ignore_index=True)))
+
+
+def test_effects_on_the_gap_agree_with_two_libraries(gap_panel: Path) -> None:
+    spec = TripleDifference(kind="did.triple_difference", label="l", outcome="maths")
+    table = again(spec, gap_panel)
+    by = table["by"].str.split(" ").str[0].value_counts()
+    assert by["statsmodels"] == by["diff-diff"] + 1
+    assert by["diff-diff"] >= 5
+    assert (table["digits"] > 10).all()
+    assert table["agrees"].all()
+    assert not again(spec, gap_panel, change=1e-4).set_index("estimand").loc["att_third_year_on", "agrees"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Leaving(kind="did.leaving", label="l", outcome="maths"),
+        Leaving(kind="did.leaving", label="l", outcome="maths", same_entry=False),
+        Switchers(kind="did.switchers", label="l", outcome="maths"),
+    ],
+    ids=["leaving", "leaving_any_entry", "switchers"],
+)
+def test_leaving_and_switchers_agree_with_plain_differences(tmp_path: Path, spec: ModelSpec) -> None:
+    rows = study(5)
+    member = (rows["year"] >= rows["entry_year"]).fillna(False).astype(bool)
+    # Schools 1 to 4 leave, two of them for good; some school-years are missing.
+    left = (rows["school"] <= 4) & (rows["year"] >= 2015) & ~((rows["school"] <= 2) & (rows["year"] == 2016))
+    panel = write_panel(tmp_path, school_panel(rows.assign(member=(member & ~left).astype("Int64"))))
+    table = again(spec, panel)
+    assert len(table) >= 3
+    assert (table["digits"] > 10).all()
+    assert table["agrees"].all()
 
 
 def test_the_event_study_agrees_with_another_library(panel: Path) -> None:

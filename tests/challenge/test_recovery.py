@@ -20,7 +20,10 @@ TRUTH = {
             "subgroups": {"disadvantaged": {"effect": 0.20, "equal_event_times": 0.22}},
         }
     },
-    "effects": {"event_time": {"maths": {"0": {"all": 0.01}, "2": {"all": 0.10}}}},
+    "effects": {
+        "gap": {"maths": {"disadvantaged": 0.2, "not_disadvantaged": 0.07, "difference": 0.13}},
+        "event_time": {"maths": {"0": {"all": 0.01}, "2": {"all": 0.10}}},
+    },
 }
 
 
@@ -76,6 +79,18 @@ def test_event_times_are_compared_for_group_time_effects_only(tmp_path: Path) ->
         record(estimand="att_group_time", event_time=2),
     )
     assert table[["event_time", "truth"]].to_numpy().tolist() == [[2, 0.10]]
+
+
+def test_the_gap_is_held_against_the_planted_difference_only(tmp_path: Path) -> None:
+    gap = {"subgroup": "gap", "estimator": "did.triple_difference"}
+    table = recovered(
+        tmp_path,
+        record(**gap),
+        record(**gap, estimand="att_third_year_on_equal"),
+        record(**gap, estimand="att_event_time", event_time=2),
+        record(estimand="att_leaving", estimator="did.leaving"),
+    )
+    assert table[["estimand", "truth"]].to_numpy().tolist() == [["att_third_year_on", 0.13]]
 
 
 def test_without_a_standard_error_distance_and_cover_are_missing(tmp_path: Path) -> None:

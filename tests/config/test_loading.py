@@ -139,3 +139,22 @@ def test_a_model_without_a_kind_is_told_so(tmp_path: Path) -> None:
     path.write_text("models:\n  m:\n    label: l\n    outcome: maths\n")
     with pytest.raises(UserErrors, match="the key 'kind' is needed"):
         load(path, Models)
+
+
+@pytest.mark.parametrize("kind", ["did.triple_difference", "did.leaving", "did.switchers"])
+def test_a_model_of_something_else_than_joining_cannot_be_the_headline(tmp_path: Path, kind: str) -> None:
+    path = models(tmp_path, MODELS.replace("did.att_gt", kind) + "    headline: true\n")
+    with pytest.raises(UserError, match=r"models\.yaml:.*the headline is the effect of joining"):
+        load(path, Models)
+
+
+def test_a_gap_is_always_between_the_two_groups(tmp_path: Path) -> None:
+    path = models(tmp_path, MODELS.replace("did.att_gt", "did.triple_difference") + "    subgroup: all\n")
+    with pytest.raises(UserError, match=r"models\.yaml:6: models\.m\.subgroup: .*'gap'"):
+        load(path, Models)
+
+
+def test_a_gap_needs_pupils(project: Path) -> None:
+    edit(project / "config/cohorts/chicago-isp.yaml", "  - isp_twfe_maths\n", "  - isp_twfe_maths\n  - gap_maths\n")
+    with pytest.raises(UserError, match="'gap_maths' needs pupils, and this study has school-level data only"):
+        Workspace(project).cohort("chicago-isp")

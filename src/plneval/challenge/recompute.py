@@ -12,7 +12,7 @@ import pandas as pd
 
 from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
-from plneval.config.models import GroupTime, ModelSpec, Multilevel, TwoWay
+from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, TripleDifference
 
 COLUMNS: Final = {
     "model": "str",
@@ -29,6 +29,8 @@ COLUMNS: Final = {
 }
 EXACT_DIGITS: Final = 16.0
 """Digits of two numbers that are equal: a double holds no more."""
+MAIN: Final = {"did.twfe": "att_overall", "did.leaving": "att_leaving", "did.switchers": "att_switching"}
+"""The main effect of kinds that have none from the third year on."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
 def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame) -> pd.DataFrame:
     """The headline's model in full, and of every other model its main effect.
 
-    The main effect is the one from the third year on; of two-way fixed effects, the coefficient.
+    The main effect is the one from the third year on; of two-way fixed effects, the coefficient; of leaving and of
+    switchers, the average.
     """
     tables: list[pd.DataFrame] = []
     for spec in specs.values():
@@ -98,7 +101,7 @@ def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, r
             tables.insert(0, recompute(cohort, spec, panel, records))
         else:
             table = recompute(cohort, spec, panel, records)
-            main = "att_overall" if isinstance(spec, TwoWay) else "att_third_year_on"
+            main = MAIN.get(spec.kind, "att_third_year_on")
             tables.append(table[table["estimand"] == main])
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else _table([])
@@ -109,6 +112,14 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
         from plneval.challenge.recompute_group_time import group_time_again
 
         return group_time_again(cohort, spec, panel)
+    if isinstance(spec, TripleDifference):
+        from plneval.challenge.recompute_group_time import gap_again
+
+        return gap_again(cohort, spec, panel)
+    if isinstance(spec, Leaving | Switchers):
+        from plneval.challenge.recompute_membership import membership_again
+
+        return membership_again(cohort, spec, panel)
     if isinstance(spec, Multilevel):
         from plneval.challenge.recompute_growth import growth_again
 

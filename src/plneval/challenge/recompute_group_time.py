@@ -14,7 +14,7 @@ import pandas as pd
 from plneval.challenge.recompute import Recomputed
 from plneval.challenge.recompute_diff_diff import cell_by_diff_diff
 from plneval.config.cohort import Cohort
-from plneval.config.models import GroupTime
+from plneval.config.models import GroupTime, TripleDifference
 from plneval.standards import load
 
 Array = npt.NDArray[np.float64]
@@ -40,7 +40,8 @@ def group_time_again(cohort: Cohort, spec: GroupTime, panel: Path) -> list[Recom
     standard error is the joint sandwich of that constant and of the comparison means, by ``cluster``. With covariates,
     outcome regression and propensity models are fitted by statsmodels; standard errors are then not computed again.
     """
-    wide = _long_differences(cohort, spec, panel)
+    rows = _school_rows(cohort, spec, panel, spec.subgroup)
+    wide = _long_differences(rows, _weights(cohort, rows), spec)
     by = f"statsmodels {version('statsmodels')}, long differences"
     found: list[Recomputed] = []
     effects: dict[tuple[int, int], float] = {}
@@ -61,17 +62,55 @@ def group_time_again(cohort: Cohort, spec: GroupTime, panel: Path) -> list[Recom
     return found
 
 
-def _long_differences(cohort: Cohort, spec: GroupTime, panel: Path) -> list[_Cell]:
-    """All cells: outcome of a year less that of the last observed year before joining, for schools that have both."""
+def gap_again(cohort: Cohort, spec: TripleDifference, panel: Path) -> list[Recomputed]:
+    """A triple difference without covariates against schools that never join, by the gap within each school.
+
+    With one weight for both groups of a school the effect on the gap is the difference-in-differences of the gap: the
+    same regressions and diff-diff's cells, with the gap as outcome. Nothing is computed again for schools not yet
+    joined, which have weights of least variance, nor with covariates.
+    """
+    if spec.comparison != "never" or spec.covariates:
+        return []
+    groups = [_school_rows(cohort, spec, panel, name) for name in ("disadvantaged", "not_disadvantaged")]
+    size = _weights(cohort, groups[0])
+    gap = groups[0].merge(groups[1][["school", "year", "y"]], on=["school", "year"], suffixes=("", "_other"))
+    gap["y"] = gap["y"] - gap["y_other"]
+    first = gap["entry_year"].isna() | (gap["entry_year"] > gap["year"].min() + spec.anticipation)
+    gap = gap[first.astype(bool) & size.reindex(gap["school"]).gt(0).to_numpy()]
+    gap = gap[gap.groupby("school")["year"].transform("size") == gap["year"].nunique()]
+    cells = _long_differences(gap, size, spec)
+    found: list[Recomputed] = []
+    by = f"statsmodels {version('statsmodels')}, long differences of the gap"
+    for cell in cells:
+        term = f"g{cell.group}:t{cell.year}"
+        found.append(Recomputed("att_group_time", term, _stacked([cell])[0], None, by))
+        other_way = cell_by_diff_diff(cell.rows, term)
+        found += [] if other_way is None else [other_way]
+    late = [cell for cell in cells if cell.year - cell.group >= load("follow_up").headline_from_event_time]
+    if late:
+        value, se = _stacked(late)
+        found.append(Recomputed("att_third_year_on", "", value, se, by))
+    return found
+
+
+def _school_rows(cohort: Cohort, spec: GroupTime | TripleDifference, panel: Path, subgroup: str) -> pd.DataFrame:
+    """School-years of an outcome and a subgroup; ``y`` is the modelled column."""
     table = pd.read_parquet(panel / "panel_school.parquet")
     column = "score" if cohort.outcomes[spec.outcome].standardise == "none" else "z"
-    rows = table[(table["outcome"] == spec.outcome) & (table["subgroup"] == spec.subgroup) & table[column].notna()]
-    rows = rows.astype({"year": "int64", "school": "int64"})
+    rows = table[(table["outcome"] == spec.outcome) & (table["subgroup"] == subgroup) & table[column].notna()]
+    return rows.astype({"year": "int64", "school": "int64"}).assign(y=rows[column].astype("float64"))
+
+
+def _weights(cohort: Cohort, rows: pd.DataFrame) -> pd.Series:
+    """The weight of each school."""
     if cohort.design.weight == "pupils":
-        size = rows.groupby("school")["n"].mean().astype("float64")
-    else:
-        size = pd.Series(1.0, index=rows["school"].unique())
-    outcome = rows.pivot(index="school", columns="year", values=column).astype("float64")
+        return rows.groupby("school")["n"].mean().astype("float64")
+    return pd.Series(1.0, index=rows["school"].unique())
+
+
+def _long_differences(rows: pd.DataFrame, size: pd.Series, spec: GroupTime | TripleDifference) -> list[_Cell]:
+    """All cells: outcome of a year less that of the last observed year before joining, for schools that have both."""
+    outcome = rows.pivot(index="school", columns="year", values="y").astype("float64")
     fixed = rows.drop_duplicates("school").set_index("school").loc[outcome.index]
     entry = fixed["entry_year"].astype("float64")
     years = [int(str(year)) for year in outcome.columns]
@@ -101,7 +140,7 @@ def _long_differences(cohort: Cohort, spec: GroupTime, panel: Path) -> list[_Cel
     return cells
 
 
-def _covariates(rows: pd.DataFrame, spec: GroupTime, base: int) -> pd.DataFrame:
+def _covariates(rows: pd.DataFrame, spec: GroupTime | TripleDifference, base: int) -> pd.DataFrame:
     at_base = rows[rows["year"] == base].set_index("school")
     columns: dict[str, pd.Series] = {}
     for name in spec.covariates:

@@ -32,7 +32,9 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
 
     Planted effects are averages over treated pupils in standard deviations of never- and not-yet-treated pupils of the
     same year and grade, the scale of ``z``. Growth models have one fixed scale (``z_fixed``): there the comparison is
-    exact only as far as SDs do not change over years.
+    exact only as far as SDs do not change over years. The planted effect on the gap weighs each group by its own
+    pupils, the estimate both by the disadvantaged. No effect is planted that a model of leaving or of switchers
+    estimates: they compare with what would have been, or count by years of membership.
 
     Parameters
     ----------
@@ -68,6 +70,9 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
 def planted_effect(planted: dict[str, Any], record: dict[Any, Any]) -> float | None:
     """The planted effect that a record estimates; None where there is none."""
     outcome, subgroup, estimand = record["outcome"], record["subgroup"], record["estimand"]
+    if subgroup == "gap":
+        gap = planted["effects"].get("gap", {}).get(outcome, {})
+        return _number(gap.get("difference")) if estimand == "att_third_year_on" else None
     if estimand in HEADLINES:
         headline = planted["headline"].get(outcome)
         if headline is not None and subgroup != "all":

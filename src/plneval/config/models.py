@@ -83,6 +83,42 @@ class TwoWay(ModelBase):
     kind: Literal["did.twfe"]
 
 
+class NoHeadline(ModelBase):
+    """A model about something other than the effect of joining, which therefore cannot be the headline."""
+
+    @model_validator(mode="after")
+    def _is_no_headline(self) -> NoHeadline:
+        if self.headline:
+            raise ValueError("headline: the headline is the effect of joining on pupils; this kind estimates another.")
+        return self
+
+
+class TripleDifference(DidBase, NoHeadline):
+    """Effect on the gap: on disadvantaged pupils in excess of that on other pupils of the same schools."""
+
+    kind: Literal["did.triple_difference"]
+    subgroup: Literal["gap"] = "gap"  # type: ignore[assignment]
+    """Always the gap between disadvantaged and other pupils."""
+    comparison: Literal["never", "not_yet"] = "never"
+    """Comparison schools: those that never join, or also those that join later."""
+    method: Literal["or", "ipw", "dr"] = "dr"
+    """Outcome regression, inverse probability weighting, or both; without covariates all are the same."""
+
+
+class Leaving(NoHeadline):
+    """Effect of leaving on the schools that leave, against schools that are still members."""
+
+    kind: Literal["did.leaving"]
+    same_entry: bool = True
+    """Whether leavers are compared only with members that joined in the same outcome year."""
+
+
+class Switchers(NoHeadline):
+    """Effects of joining and of leaving after de Chaisemartin and D'Haultfœuille (2024), membership as it is."""
+
+    kind: Literal["did.switchers"]
+
+
 LinearDid = Imputation | SunAbraham | ExtendedTwoWay
 
 
@@ -112,7 +148,17 @@ class Multilevel(ModelBase):
 
 
 ModelSpec = Annotated[
-    GroupTime | Imputation | SunAbraham | ExtendedTwoWay | EventStudy | TwoWay | Multilevel, Field(discriminator="kind")
+    GroupTime
+    | Imputation
+    | SunAbraham
+    | ExtendedTwoWay
+    | EventStudy
+    | TwoWay
+    | TripleDifference
+    | Leaving
+    | Switchers
+    | Multilevel,
+    Field(discriminator="kind"),
 ]
 RENAMED: Final = {
     "callaway_santanna": "did.att_gt",

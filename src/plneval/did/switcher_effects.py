@@ -106,6 +106,17 @@ class SwitcherEffects:
             raise DidError(f"{direction} apart are in the result of switchers(direction='both')")
         return assemble(self._fit, direction)
 
+    def contrasts(self) -> dict[int, list[Contrast]]:
+        """Who was compared with whom: the contrasts behind each ``effect`` of the table, by direction."""
+        found = self._fit.found
+        signs = SIGNS[self.direction]
+        return {int(n): [found[sign, n] for sign in signs if (sign, n) in found] for n in self.table["effect"]}
+
+    @property
+    def units(self) -> pd.Index:
+        """(U,) labels of the units, in the order of the contrasts."""
+        return self._fit.paths.cells.units
+
     @property
     def vcov(self) -> Floats:
         """Covariance of the rows of ``table``."""

@@ -29,12 +29,14 @@ class PupilCounts:
 
     @classmethod
     def read(cls, panel: Path, outcome: str, subgroup: str) -> PupilCounts:
-        """Read the pupils of an outcome and a subgroup from ``panel_pupil.parquet``."""
+        """Read the pupils of an outcome and a subgroup (``gap``: of both) from ``panel_pupil.parquet``."""
         columns = ["school", "year", "pupil", "outcome", "disadvantaged"]
         table = pq.read_table(
             panel / "panel_pupil.parquet", columns=columns, filters=[("outcome", "==", outcome)]
         ).to_pandas()
-        if subgroup != "all":
+        if subgroup == "gap":
+            table = table.loc[table["disadvantaged"].notna()]
+        elif subgroup != "all":
             table = table.loc[table["disadvantaged"] == (1 if subgroup == "disadvantaged" else 0)]
         return cls(table[["school", "year", "pupil"]])
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plneval import did
-from plneval.config.models import GroupTime
+from plneval.config.models import GroupTime, TripleDifference
 from plneval.did.aggregate import Mean
 from plneval.did.att_gt import GroupTimeEffects
 from plneval.did.design import GroupTime as Cell
@@ -33,7 +33,7 @@ COMPARISONS: Final = {
 
 
 @dataclass(frozen=True)
-class _Statistic:
+class Statistic:
     """A number to be reported: a cell, or an average of cells.
 
     ``by_cluster`` (G,) holds what clusters add to its error by influence functions, ``adjusted`` (R,) the same by the
@@ -95,12 +95,12 @@ def group_time(
     of_cells = Members(effects)
     _note_cells(sample, effects, of_cells)
     effects = without_references(effects)
-    diagnostics["base_years"] = _base_years(effects)
+    diagnostics["base_years"] = base_years(effects)
     diagnostics["cells"] = len(effects.estimated)
     if not (effects.times >= effects.groups).any():
         diagnostics["not_estimated"] = ["no cell from joining on can be estimated (see exclusions)"]
-    statistics = _statistics(effects, of_cells, diagnostics, minimum_entry_group)
-    fit = _fit(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster)
+    statistics = statistics_of(effects, of_cells, diagnostics, minimum_entry_group)
+    fit = fit_of(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster)
     return with_randomization(fit, sample, spec, seed)
 
 
@@ -115,7 +115,7 @@ def estimate_effects(sample: SchoolSample, spec: GroupTime) -> tuple[GroupTimeEf
         If there is nothing to estimate.
     """
     frame, covariates = school_panel(sample, spec.covariates)
-    frame = _with_base_year(sample, frame, spec.anticipation)
+    frame = with_base_year(sample, frame, spec.anticipation)
     lone = frame.loc[frame["entry_year"].notna(), "cluster"].nunique() == 1
     columns = {name: column for name, column in COLUMNS.items() if not (lone and name == "cluster")}
     effects = did.att_gt(
@@ -135,7 +135,7 @@ def estimate_effects(sample: SchoolSample, spec: GroupTime) -> tuple[GroupTimeEf
     return effects, bool(lone)
 
 
-def _with_base_year(sample: SchoolSample, frame: pd.DataFrame, anticipation: int) -> pd.DataFrame:
+def with_base_year(sample: SchoolSample, frame: pd.DataFrame, anticipation: int) -> pd.DataFrame:
     """Without the schools of groups for which no year was observed before joining (and its anticipation)."""
     without = frame["entry_year"] - anticipation <= frame["year"].min()
     for group, schools in frame.loc[without].groupby("entry_year")["school"]:
@@ -170,6 +170,11 @@ class Members:
         self._n_clusters = effects.n_clusters
         self.clusters = design.cells.clusters[effects.pieces.clusters]
 
+    def schools(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        """Numbers of the schools, ascending, and the unit of each."""
+        numbers = np.asarray(self._design.cells.units, dtype=np.int64)
+        return numbers, np.arange(len(numbers))
+
     def arms(self, cell: Cell) -> tuple[Mask, Mask]:
         """(U,) treated and comparison schools seen in both years of a cell."""
         both = self._seen[:, cell.time] & self._seen[:, cell.base]
@@ -200,11 +205,14 @@ class Members:
                 used[of_arm, cell.time] = True
                 used[of_arm, cell.base] = True
             treated[of_treated, cell.time] = True
-        units = np.asarray(self._design.cells.units, dtype=np.int64)
-        school = np.searchsorted(units, table["school"].to_numpy(dtype=np.int64))
+        schools, unit = self.schools()
+        number = table["school"].to_numpy(dtype=np.int64)
+        place = np.minimum(np.searchsorted(schools, number), len(schools) - 1)
         label = table["year"].to_numpy(dtype=np.int64)
         year = np.minimum(np.searchsorted(self._design.times, label), len(self._design.times) - 1)
-        known = self._design.times[year] == label
+        # Schools that were left out before estimation have no place of their own.
+        known = (self._design.times[year] == label) & (schools[place] == number)
+        school = unit[place]
         return (
             pd.Series(used[school, year] & known, index=table.index),
             pd.Series(treated[school, year] & known, index=table.index),
@@ -240,26 +248,27 @@ def _note_cells(sample: SchoolSample, effects: GroupTimeEffects, members: Member
         sample.exclusions.add("cells", 1, reason, **where)
 
 
-def _base_years(effects: GroupTimeEffects) -> dict[str, int]:
+def base_years(effects: GroupTimeEffects) -> dict[str, int]:
+    """The base year of each entry group that has an effect."""
     design = effects.design
     found = {int(design.groups[cell.group]): int(design.times[cell.base]) for cell in effects.estimated}
     return {str(group): base for group, base in sorted(found.items())}
 
 
-def _statistics(
+def statistics_of(
     effects: GroupTimeEffects, members: Members, diagnostics: dict[str, Any], minimum_entry_group: int
-) -> list[_Statistic]:
+) -> list[Statistic]:
     """Cells, event times and the averages from joining on, in the order of the records."""
     event = effects.times - effects.groups
     by_cluster, (adjusted, df) = effects.by_cluster(), of_group_times(effects.adjusted)
-    statistics: list[_Statistic] = []
+    statistics: list[Statistic] = []
     for k, cell in enumerate(effects.estimated):
         group, year = int(effects.groups[k]), int(effects.times[k])
         few = members.arms(cell)[0].sum() < minimum_entry_group
         warnings = (f"fewer than {minimum_entry_group} schools joined in {group}",) if few else ()
         value, own = float(effects.att[k]), (by_cluster[:, k], adjusted[:, k], float(df[k]))
         term = f"g{group}:t{year}"
-        statistics.append(_Statistic("att_group_time", term, int(event[k]), value, *own, (cell,), warnings))
+        statistics.append(Statistic("att_group_time", term, int(event[k]), value, *own, (cell,), warnings))
 
     def within(low: float, high: float = math.inf) -> tuple[Cell, ...]:
         inside = (event >= low) & (event <= high)
@@ -267,10 +276,10 @@ def _statistics(
 
     def average(
         estimand: str, mean: Mean, cells: tuple[Cell, ...], e: int | None = None, said: tuple[str, ...] = ()
-    ) -> _Statistic:
+    ) -> Statistic:
         rows, of = combine(effects, effects.adjusted, [mean])
         own = (mean.by_cluster, rows[:, 0], float(of[0]))
-        return _Statistic(estimand, "" if e is None else f"e{e}", e, mean.value(effects.att), *own, cells, said)
+        return Statistic(estimand, "" if e is None else f"e{e}", e, mean.value(effects.att), *own, cells, said)
 
     dynamic = effects.aggregate("dynamic")
     for key, mean in zip(dynamic.keys, dynamic.means, strict=True):
@@ -293,15 +302,16 @@ def _statistics(
     return statistics
 
 
-def _fit(
+def fit_of(
     sample: SchoolSample,
-    spec: GroupTime,
+    spec: GroupTime | TripleDifference,
     members: Members,
     pupils: PupilCounts,
-    statistics: list[_Statistic],
+    statistics: list[Statistic],
     diagnostics: dict[str, Any],
     lone_cluster: bool,
 ) -> Fit:
+    """Statistics with their errors by the rule for few clusters, what they rest on, and the test before joining."""
     estimates: list[Estimate] = []
     errors: dict[str, ClusterError] = {}
     for statistic in statistics:
@@ -342,7 +352,7 @@ def _fit(
     )
 
 
-def _error(members: Members, statistic: _Statistic, lone_cluster: bool) -> ClusterError:
+def _error(members: Members, statistic: Statistic, lone_cluster: bool) -> ClusterError:
     treated, comparison = (int(arm.sum()) for arm in members.cluster_arms(statistic.cells))
     # Clustered by school for want of anything else, the treated ones are one cluster all the same.
     return cluster_error(
@@ -352,10 +362,10 @@ def _error(members: Members, statistic: _Statistic, lone_cluster: bool) -> Clust
 
 def _pretrend(
     sample: SchoolSample,
-    spec: GroupTime,
+    spec: GroupTime | TripleDifference,
     members: Members,
     pupils: PupilCounts,
-    statistics: list[_Statistic],
+    statistics: list[Statistic],
     errors: dict[str, ClusterError],
     diagnostics: dict[str, Any],
 ) -> Estimate:

@@ -10,7 +10,7 @@ from typing import Any
 from plneval.artifacts import digest_bytes, digest_file, digest_json, write_json, write_table
 from plneval.config.cohort import Cohort
 from plneval.config.dependence import stage_sections
-from plneval.config.models import GroupTime, ModelSpec, Multilevel
+from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, TripleDifference
 from plneval.config.provenance import stage_digest
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.effect_sizes import MonthsTable, Standardiser, effect_size, read_standardiser
@@ -54,7 +54,9 @@ def estimate(
     """
     modelled_column(cohort, spec.outcome)
     fit = fit_model(cohort, spec, panel, seed)
-    standardiser = read_standardiser(panel, spec.outcome, spec.subgroup, fit.column)
+    # A gap is measured in SDs of all pupils.
+    pupils = "all" if isinstance(spec, TripleDifference) else spec.subgroup
+    standardiser = read_standardiser(panel, spec.outcome, pupils, fit.column)
     digests = {
         "digest_data": digest_bytes("".join(digest_file(panel / file) for file in PANEL_FILES).encode()),
         "digest_spec": digest_json(
@@ -85,8 +87,19 @@ def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path, seed: int = 1) -> Fi
         return growth(panel, spec, cohort.design.weight)
     column = modelled_column(cohort, spec.outcome)
     covariates = tuple(getattr(spec, "covariates", ()))
-    sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, covariates)
     pupils = PupilCounts.read(panel, spec.outcome, spec.subgroup)
+    if isinstance(spec, TripleDifference):
+        from plneval.estimate.triple_difference import read_gap_sample, triple_difference
+
+        gap = read_gap_sample(panel, cohort, spec.outcome, column, covariates)
+        return triple_difference(gap, spec, pupils, cohort.design.minimum_entry_group)
+    if isinstance(spec, Leaving | Switchers):
+        from plneval.estimate.membership_changes import membership_changes
+
+        return membership_changes(
+            read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, ("member",)), spec, pupils
+        )
+    sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, covariates)
     if isinstance(spec, GroupTime):
         from plneval.estimate.group_time import group_time
 

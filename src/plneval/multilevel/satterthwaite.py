@@ -19,7 +19,7 @@ from plneval.multilevel.theta import Parameters
 # Steps of the differences, in relative standard deviations per standard deviation of the column. The error goes with
 # their square: near a singular fit (Hsb82) 1e-3 leaves three digits of the degrees of freedom, 3e-5 six.
 STEP = 3e-5
-# lmerTest's threshold below which an eigenvalue of the Hessian counts as 0 (and its direction is left out).
+# Fraction of the Hessian's largest eigenvalue below which one counts as 0, and its direction is left out.
 FLAT = 1e-8
 
 
@@ -55,13 +55,11 @@ class CovarianceOfParameters:
 def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Optimum) -> CovarianceOfParameters:
     """Differentiate the criterion and Cov(β) around the optimum.
 
-    Where the fit is regular any coordinates give the same df, and those of centred columns are the best conditioned.
-    Where it is singular the Hessian has no inverse, and theta itself is used, as lmerTest does.
+    The df do not depend on the coordinates, and those of centred, scaled columns are the best conditioned. Where a
+    variance is 0 the Hessian is positive still, or flat in a direction that does not change V and is left out.
     """
     directions = parameter_directions(engine, parameters, optimum)
-    base: Sequence[Floats] = optimum.factors
-    if optimum.singular:
-        base = parameters.centred(parameters.factors(optimum.theta))
+    base = optimum.factors
     m, p = len(directions), len(optimum.root.coefficients)
     hessian, inverse, residual = np.empty((m, m)), np.empty((m, p, p)), np.empty(m)
     for i, direction in enumerate(directions):
@@ -83,7 +81,7 @@ def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Op
     full[:m, m] = full[m, :m] = -2.0 * residual / sigma**3
     full[m, m] = 4.0 * nu / sigma**2
     values, vectors = np.linalg.eigh(full)
-    kept = values > FLAT * (1.0 if optimum.singular else values[-1])
+    kept = values > FLAT * values[-1]
     covariance = 2.0 * (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
     derivatives = np.concatenate([sigma**2 * inverse, (2.0 * sigma * root.inverse)[None]])
     return CovarianceOfParameters(root.inverse, derivatives, covariance, sigma)
@@ -97,9 +95,6 @@ def parameter_directions(engine: Engine, parameters: Parameters, optimum: Optimu
         for i, j in zip(rows, columns, strict=True):
             moves = [np.zeros((width, width)) for width in parameters.widths]
             moves[block.level][block.first + i, block.first + j] = 1.0
-            if optimum.singular:
-                moves[block.level] = parameters.shifts[block.level] @ moves[block.level]
-            else:
-                moves[block.level] *= engine.column_scales[block.level][block.first + i]
+            moves[block.level] *= engine.column_scales[block.level][block.first + i]
             found.append(moves)
     return found

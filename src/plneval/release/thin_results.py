@@ -14,6 +14,8 @@ from plneval.config.report import Disclosure
 from plneval.standards import load
 
 GROUP_TIME: Final = re.compile(r"g(\d{4}):t(\d{4})")
+SWITCHING: Final = ("att_leaving", "att_switching")
+"""Estimands about schools that leave or switch: these words begin them."""
 
 
 def withheld_records(
@@ -58,6 +60,9 @@ def _member_schools(
     if estimand == "att_group_time":
         found = GROUP_TIME.fullmatch(record["term"])
         return float(schools.get(int(found[1]), 0)) if found else float("nan")
+    if str(estimand).startswith(SWITCHING):
+        # The schools that leave or switch are not counted apart; they are at least as many as their clusters.
+        return float(record["clusters_treated"])
     cells = records[(records["model"] == record["model"]) & (records["estimand"] == "att_group_time")]
     if estimand == "att_event_time":
         time = int(record["event_time"])

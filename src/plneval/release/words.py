@@ -29,7 +29,7 @@ LONGEST: Final = 2000
 def vocabularies(cohort: Cohort, name: str, specs: Mapping[str, ModelSpec]) -> dict[str, frozenset[str]]:
     """Allowed words by column, for columns of kind ``word``."""
     years = {str(year) for year in range(cohort.study.first_year - 50, cohort.study.last_year + 51)}
-    subgroups = {"all", "disadvantaged", "not_disadvantaged"}
+    subgroups = {"all", "disadvantaged", "not_disadvantaged", "gap"}
     return {
         "unit": frozenset({"schools", "pupils", "scores"}),
         "arm": frozenset({"member", "comparison", "all"}),

@@ -16,9 +16,17 @@ _AGGREGATES = {
     "att_overall": "All years of participation",
     "att_new_network": "From the third year on, in a new network (prediction interval)",
     "between_network_sd": "Standard deviation of the effect between networks",
+    "att_leaving": "Leaving, for each outcome year outside",
+    "att_switching": "Membership, for each outcome year of it",
+    "att_switching_year": "In the year of a switch",
     "pretrend": "Joint test of trends before joining (statistic)",
 }
-_ORDER = [*_AGGREGATES, "att_event_time", "coefficient"]
+_EVENT_TIMES = {
+    "att_event_time": "Event time",
+    "att_leaving_event_time": "Outcome years since leaving:",
+    "att_switching_event_time": "Outcome years since the first switch:",
+}
+_ORDER = [*_AGGREGATES, *_EVENT_TIMES, "coefficient"]
 
 
 def models(released: Released) -> pd.DataFrame:
@@ -72,9 +80,10 @@ def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
 def estimand_name(row: Any) -> str:
     """An estimand in words."""
     if row.estimand in _AGGREGATES:
-        return _AGGREGATES[row.estimand]
-    if row.estimand == "att_event_time":
-        return f"Event time {formats.number(row.event_time, 0)}"
+        apart = f", {row.term} only" if row.estimand == "att_switching_year" and row.term else ""
+        return f"{_AGGREGATES[row.estimand]}{apart}"
+    if row.estimand in _EVENT_TIMES:
+        return f"{_EVENT_TIMES[row.estimand]} {formats.number(row.event_time, 0)}"
     return formats.word(row.term)
 
 

@@ -19,9 +19,17 @@ ESTIMATORS = {
     "did.extended_twfe": "extended two-way fixed effects (Wooldridge)",
     "did.event_study": "two-way fixed effects event study",
     "did.twfe": "two-way fixed effects",
+    "did.triple_difference": "effect on the gap (triple differences)",
+    "did.leaving": "leavers against members that stay",
+    "did.switchers": "schools that switch (de Chaisemartin and D'Haultfœuille)",
     "multilevel": "multilevel growth model",
 }
-SUBGROUPS = {"all": "all pupils", "disadvantaged": "disadvantaged pupils", "not_disadvantaged": "other pupils"}
+SUBGROUPS = {
+    "all": "all pupils",
+    "disadvantaged": "disadvantaged pupils",
+    "not_disadvantaged": "other pupils",
+    "gap": "disadvantaged pupils less other pupils",
+}
 GATES = {
     "attrition": "Schools and pupils lost",
     "baseline_equivalence": "Similar before joining",
@@ -46,6 +54,9 @@ _WARNED = {
     "att_third_year_on": "from the third year on",
     "att_third_year_on_equal": "from the third year on, event times weighted equally",
     "att_overall": "all years of participation",
+    "att_leaving": "the average effect of leaving",
+    "att_switching": "the average effect of a year of membership",
+    "att_switching_year": "the year of a switch",
     "pretrend": "the joint test of trends before joining",
     "coefficient": "the coefficients",
     "variance": "the variance components",
@@ -325,7 +336,7 @@ def model_description(rows: Any) -> str:
 
 def representative(rows: Any) -> Any:
     """The record that stands for a model as a whole, as a table of one row: its widest average where it has one."""
-    for estimand in ("att_third_year_on", "att_overall"):
+    for estimand in ("att_third_year_on", "att_overall", "att_leaving", "att_switching"):
         found = rows[rows["estimand"] == estimand]
         if len(found):
             return found.head(1)
@@ -359,6 +370,9 @@ def _about(estimand: Any, event_time: Any) -> str:
     """Which of a model's numbers a warning is about."""
     if estimand == "att_event_time":
         return f"event time {number(event_time, 0)}"
+    if str(estimand).endswith("_event_time"):
+        about = "leaving" if estimand == "att_leaving_event_time" else "the first switch"
+        return f"outcome year {number(event_time, 0)} from {about}"
     return _WARNED.get(str(estimand), word(estimand))
 
 
