@@ -12,7 +12,7 @@ import pytest
 from estimate_panels import cohort, fitted, pupil_panel, school_panel, write_panel
 from scipy import stats
 
-from plneval.config.models import Leaving, Switchers, TripleDifference
+from plneval.config.models import GroupTime, Leaving, Switchers, TripleDifference
 
 GAP = TripleDifference(kind="did.triple_difference", label="l", outcome="maths")
 LEAVING = Leaving(kind="did.leaving", label="l", outcome="maths")
@@ -206,3 +206,20 @@ def test_where_nobody_leaves_the_reason_is_said(tmp_path: Path) -> None:
     records, said = fitted(cohort("schools"), LEAVING, panel)
     assert records.empty
     assert said["not_estimated"] == ["member: nobody leaves: there is nothing to estimate"]
+
+
+@pytest.mark.parametrize("kind", ["did.att_gt", "did.triple_difference"])
+def test_schools_without_a_year_before_joining_are_not_counted_behind_effects(tmp_path: Path, kind: str) -> None:
+    rows = [
+        # School 2 joins in the first outcome year; the numbers of the schools around it are used.
+        {"school": s, "year": y, "entry_year": {1: 2012, 2: 2010, 4: 2012}.get(s), "z": 0.1 * s * (y - 2009) ** 0.5 + d}
+        | {"subgroup": subgroup, "cluster": s, "n": 10.0}
+        for s in range(1, 8)
+        for y in (2010, 2011, 2012, 2014)
+        for subgroup, d in (("all", 0.0), ("disadvantaged", -0.01 * s * y), ("not_disadvantaged", 0.0))
+    ]
+    panel = write_panel(tmp_path, school_panel(pd.DataFrame(rows).astype({"entry_year": "Int64"})))
+    spec = GAP if kind == GAP.kind else GroupTime(kind="did.att_gt", label="l", outcome="maths")
+    records, _ = fitted(cohort("schools"), spec, panel)
+    headline = records.loc[("att_third_year_on", "")]
+    assert (headline["n_schools"], headline["n_treated"], headline["n_networks"]) == (6, 2, 2)
