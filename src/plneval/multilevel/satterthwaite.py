@@ -58,7 +58,7 @@ def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Op
     The df do not depend on the coordinates, and those of centred, scaled columns are the best conditioned. Where a
     variance is 0 the Hessian is positive still, or flat in a direction that does not change V and is left out.
     """
-    directions = parameter_directions(engine, parameters, optimum)
+    directions = parameter_directions(engine, parameters)
     base = optimum.factors
     m, p = len(directions), len(optimum.root.coefficients)
     hessian, inverse, residual = np.empty((m, m)), np.empty((m, p, p)), np.empty(m)
@@ -87,7 +87,7 @@ def covariance_of_parameters(engine: Engine, parameters: Parameters, optimum: Op
     return CovarianceOfParameters(root.inverse, derivatives, covariance, sigma)
 
 
-def parameter_directions(engine: Engine, parameters: Parameters, optimum: Optimum) -> list[Sequence[Floats]]:
+def parameter_directions(engine: Engine, parameters: Parameters) -> list[Sequence[Floats]]:
     """For each parameter the change of every level's Λ (centred columns)."""
     found: list[Sequence[Floats]] = []
     for block in parameters.blocks:

@@ -230,7 +230,7 @@ def shares_of_fit(fit: Fit, level: float) -> pd.DataFrame:
         moments_of_fit(fit),
         fit.optimum.factors,
         fit.sigma,
-        parameter_directions(fit.engine_used, fit.parameters, fit.optimum),
+        parameter_directions(fit.engine_used, fit.parameters),
         covariance,
         list(fit.groups),
         level,
