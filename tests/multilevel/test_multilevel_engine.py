@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from multilevel_dense import Designs, covariance, criterion, kenward_roger, made_design, pieces, taken
+from multilevel_reference import study
 
 from plneval.multilevel import MultilevelError, fit, statistics
 from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.crossed import CrossedCriterion
 from plneval.multilevel.crossed_rows import collapse, pooled_statistics
 from plneval.multilevel.design import Design, Floats, Level, Term
+from plneval.multilevel.heavily_crossed import SparseCriterion
 from plneval.multilevel.kenward_roger import kenward_roger as adjustment
 from plneval.multilevel.optimise import STARTS, ScaledObjective, optimise
 from plneval.multilevel.problem import Problem, estimable
@@ -108,6 +110,34 @@ def test_crossed_levels_have_the_criterion_and_gradient_of_the_written_out_model
         assert root.residual > 0
         for level, i, j in product(range(levels), (0, 1), (0, 1)):
             assert gradient[level][i, j] == pytest.approx(difference(engine, centred, level, i, j), abs=1e-6)
+
+
+def test_heavily_crossed_levels_have_the_criterion_of_the_written_out_model() -> None:
+    design = made_design(2, weights=True, movers=True, offset=10.0)
+    found = pooled_statistics(design)
+    factors = some_factors(design)
+    for reml in (True, False):
+        engine = SparseCriterion(design, found, np.arange(4), reml=reml)
+        centred = Parameters.of(found).centred(factors)
+        value, gradient, _ = engine.value_and_gradient(centred)
+        expected, _, _ = criterion(design, factors, reml=reml)
+        assert value == pytest.approx(expected, abs=1e-9)
+        for level, i, j in product((0, 1), (0, 1), (0, 1)):
+            assert gradient[level][i, j] == pytest.approx(difference(engine, centred, level, i, j), abs=1e-4)
+
+
+def test_what_is_too_crossed_is_handed_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = study("movers")
+    exact = fit("score ~ year + (1|pupil) + (year|school)", frame)
+    assert exact.engine == "crossed"
+    monkeypatch.setattr("plneval.multilevel.crossed_rows.EFFECTS", 10)
+    handed = fit("score ~ year + (1|pupil) + (year|school)", frame)
+    assert handed.engine == "mixedlm"
+    assert handed.converged
+    assert handed.criterion == pytest.approx(exact.criterion, abs=1e-8)
+    np.testing.assert_allclose(handed.theta, exact.theta, atol=1e-6)
+    for column, tolerance in (("estimate", 1e-6), ("se", 1e-6), ("df", 1e-4)):
+        np.testing.assert_allclose(handed.fixed[column], exact.fixed[column], rtol=tolerance)
 
 
 def test_crossed_and_nested_engines_agree_where_levels_are_nested() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.crossed import CrossedCriterion
-from plneval.multilevel.crossed_rows import collapse, pooled, pooled_statistics
+from plneval.multilevel.crossed_rows import TooCrossedError, collapse, pooled, pooled_statistics
 from plneval.multilevel.design import Design, Intake, Integers
 from plneval.multilevel.engine import Engine
 from plneval.multilevel.errors import MultilevelError
@@ -137,7 +137,7 @@ def _of_statistics(
     if crossed is None:
         engine = Criterion(Problem.of(found, fixed[kept]), reml=reml)
     else:
-        engine = CrossedCriterion(collapse(crossed, found), kept, reml=reml)
+        engine = _crossed_engine(crossed, found, kept, reml=reml)
     parameters = Parameters.of(found)
     try:
         optimum = optimise(engine, parameters)
@@ -156,6 +156,15 @@ def _of_statistics(
         intake=intake,
         source=source,
     )
+
+
+def _crossed_engine(design: Design, found: Statistics, kept: Integers, *, reml: bool) -> Engine:
+    try:
+        return CrossedCriterion(collapse(design, found), kept, reml=reml)
+    except TooCrossedError:
+        from plneval.multilevel.heavily_crossed import SparseCriterion
+
+        return SparseCriterion(design, found, kept, reml=reml)
 
 
 def _without_columns(found: Statistics, kept: Integers, collinear: list[str]) -> Statistics:
