@@ -1,8 +1,8 @@
 """The criterion of heavily crossed levels (students × lecturers), with the sparse Cholesky factors of mixedlm.
 
 H = I + Λ'Z'ZΛ over the effects of all levels is factored as a whole (Bates et al. 2015, J. Stat. Softw. 67(1),
-section 3); its pattern is analysed once. Derivatives in theta are central differences: there are few parameters, and an inverse of
-H would be dense.
+section 3); its pattern is analysed once. Derivatives in theta are central differences: there are few parameters, and
+an inverse of H would be dense.
 """
 
 from __future__ import annotations
