@@ -8,6 +8,7 @@ an inverse of H would be dense.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +56,12 @@ class SparseCriterion:
         self._gram = (z.T @ z).tocsc()
         self._right = np.asarray(z.T @ dense)
         self._cross = dense.T @ dense
+
+    def by(self, *, reml: bool) -> SparseCriterion:
+        """The same data by restricted or full maximum likelihood."""
+        other = copy(self)
+        other.reml = reml
+        return other
 
     @property
     def large(self) -> bool:
@@ -123,11 +130,16 @@ class SparseCriterion:
         except np.linalg.LinAlgError:
             return np.inf
 
-    def _of_root(self, root: Root) -> float:
-        return criterion_of_root(root, self.freedom, self.statistics.sum_log_weights, reml=self.reml)
+    def _of_root(self, root: Root, sigma: float | None = None) -> float:
+        return criterion_of_root(root, self.freedom, self.statistics.sum_log_weights, reml=self.reml, sigma=sigma)
 
-    def value_and_gradient(self, scales: Sequence[Floats]) -> tuple[float, list[Floats], Root]:
-        """The criterion, its derivative in every entry of every Λ by central differences, and the root."""
+    def value_and_gradient(
+        self, scales: Sequence[Floats], sigma: float | None = None
+    ) -> tuple[float, list[Floats], Root]:
+        """The criterion, its derivative in every entry of every Λ by central differences, and the root.
+
+        With ``sigma`` σ is held there.
+        """
         root = self.root(scales)
         gradient = []
         for level, width in enumerate(self.widths):
@@ -140,10 +152,10 @@ class SparseCriterion:
                     for sign in (step, -step):
                         moved = [np.array(scale, dtype=np.float64) for scale in scales]
                         moved[level][i, j] += sign
-                        sides.append(self._of_root(self.root(moved)))
+                        sides.append(self._of_root(self.root(moved), sigma))
                     of_level[i, j] = (sides[0] - sides[1]) / (2.0 * step)
             gradient.append(of_level)
-        return self._of_root(root), gradient, root
+        return self._of_root(root, sigma), gradient, root
 
 
 def _stored(scale: Floats) -> Any:

@@ -18,6 +18,8 @@ from plneval.multilevel.trust_region import Minimum, minimise
 
 # Relative standard deviations that all random effects start from, per standard deviation of their column.
 STARTS = (1.0, 0.2)
+# Rows from which on one start does.
+MANY_ROWS = 20_000
 # Relative standard deviation (of centred, scaled columns) that counts as zero; lme4 takes it of theta itself, so that
 # years counted from 0 AD or incomes in cents are singular there.
 SINGULAR = 1e-4
@@ -110,15 +112,20 @@ def optimise(engine: Engine, parameters: Parameters, near: Optimum | None = None
             return _finished(objective, found, engine.evaluations - before)
     sample = engine.sample()
     if sample is None:
-        found = _best_of_starts(objective, STARTS[:1] if engine.large else STARTS)
+        found = _best_of_starts(objective, _starts(engine))
     else:
-        rehearsal = _best_of_starts(ScaledObjective(sample, parameters, engine.column_scales))
+        rehearsal = _best_of_starts(ScaledObjective(sample, parameters, engine.column_scales), _starts(sample))
         larger = engine.freedom / sample.freedom
         found = minimise(objective, _inside(rehearsal.point), hessian=_convex(rehearsal.hessian) * larger)
     return _finished(objective, found, engine.evaluations - before)
 
 
-def _best_of_starts(objective: ScaledObjective, starts: tuple[float, ...] = STARTS) -> Minimum:
+def _starts(engine: Engine) -> tuple[float, ...]:
+    """Two starts where rows are so few that there may be two minima; one where they are many or time is short."""
+    return STARTS[:1] if engine.large or engine.freedom > MANY_ROWS else STARTS
+
+
+def _best_of_starts(objective: ScaledObjective, starts: tuple[float, ...]) -> Minimum:
     ends = [minimise(objective, objective.start(size)) for size in starts]
     return min(ends, key=lambda end: (round(end.value, 9), not end.converged))
 
