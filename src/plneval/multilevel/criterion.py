@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -160,12 +161,14 @@ class Criterion:
         return run_pointers(self.problem.units.parent, len(self.problem.cross))
 
     @cached_property
-    def _cell_pairs(self) -> tuple[Integers, Integers]:
-        """Row pointers and columns of the sparse matrix (J, cells × pairs) that adds up cells."""
+    def _adding(self) -> Any:
+        """The sparse matrix (J, cells × pairs) that adds up cells; its entries are written anew each time."""
         cells = self.problem.cells
         pairs = cells.products.shape[1]
         pointers = run_pointers(cells.parent, len(self.problem.cross)) * pairs
-        return pointers, np.arange(len(cells) * pairs)
+        columns = np.arange(len(cells) * pairs)
+        shape = (len(self.problem.cross), len(columns))
+        return scipy.sparse.csr_matrix((np.zeros(len(columns)), columns, pointers), shape=shape)
 
     @cached_property
     def _pattern_count(self) -> Floats:
@@ -182,10 +185,9 @@ class Criterion:
         cross = problem.cross
         if len(cells):
             first, second = packing(len(problem.own))
-            pointers, columns = self._cell_pairs
-            data = shrunk.weight[:, first, second][cells.pattern].ravel()
-            adding = scipy.sparse.csr_matrix((data, columns, pointers), shape=(len(cross), len(columns)))
-            cross = cross - unpack(adding @ cells.products.reshape(len(columns), -1), r)
+            adding = self._adding
+            adding.data[:] = shrunk.weight[:, first, second][cells.pattern].ravel()
+            cross = cross - unpack(adding @ cells.products.reshape(adding.shape[1], -1), r)
         for part in self._unit_parts():
             here = shrinkage(problem.units.products[part][:, :, problem.own], scale)
             log_det += float(here.log_det.sum())
@@ -250,7 +252,8 @@ class Criterion:
             first, second = packing(r)
             doubled = pack(adjoint) * np.where(first == second, 1.0, 2.0)
             of_cell = np.matmul(cells.products, doubled[cells.parent][:, :, None])[:, :, 0]
-            packed = sum_by_code(of_cell, cells.pattern, len(cells.patterns))
+            sums = [np.bincount(cells.pattern, pair, len(cells.patterns)) for pair in of_cell.T]
+            packed = np.asarray(np.stack(sums, axis=1), dtype=np.float64)
             a, b = packing(q)
             inner = unpack(packed * np.where(a == b, 1.0, 0.5), q)
             gradient += scale_gradient(shrinkage(cells.patterns, scale), cells.patterns, inner, self._pattern_count)
