@@ -155,8 +155,8 @@ def test_a_changed_model_reruns_that_model_its_findings_and_the_reports_only(fin
     try:
         finished.edit(
             "config/models.yaml",
-            "minimum_event_time: -?\\d+|role: exploratory\n\n  growth_maths",
-            "role: secondary\n\n  growth_maths",
+            r"(\n  twfe_maths:\n(?:    .*\n)*?    role: )exploratory",
+            r"\1secondary",
         )
         assert would_run(finished) == {
             "Fitting twfe_maths to demo",
