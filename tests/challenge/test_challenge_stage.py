@@ -45,7 +45,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(folder: Path) -> Path:
     report = evidence().report
-    inputs = (folder / "measures", folder / "records", folder / "panel", None, folder / "findings")
+    inputs = (folder / "measures", folder / "records", folder / "panel", None, folder / "findings", folder / "ingest")
     stage.challenge(cohort(), "hill", SPECS, report, *inputs)
     return folder / "findings"
 

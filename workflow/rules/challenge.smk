@@ -1,14 +1,17 @@
 # Panel, measures, records -> gates and verdict, independent recomputation, recovery of planted effects.
-FINDINGS = (
-    "records gates recomputed recovery honest pretrend_power bacon leave_one_out placebo multiplicity"
-    " sensitivity_notes"
-).split()
+FINDINGS = sorted(
+    {
+        "sensitivity_notes",
+        *(table for table, door in RELEASED.items() if door.stage == "challenge"),
+    }
+)
 
 
 rule challenge:
     input:
         records_of,
         truth_input,
+        rules.ingest.output,
         rules.prepare.output,
         rules.describe.output,
     output:

@@ -12,6 +12,7 @@ from plneval.config.layout import Layout
 from plneval.config.workspace import Workspace, spec_digest
 from plneval.errors import UserError
 from plneval.ingest.files import resolve
+from plneval.release.door import TABLES as RELEASED
 
 # Jobs run with the interpreter that runs Snakemake, and sums come out the same on any number of cores: BLAS keeps to
 # one thread. Containers of PDF and DOCX carry this date instead of the clock's.
@@ -86,10 +87,26 @@ def records_of(wildcards):
     ]
 
 
+def instrument_of(wildcards):
+    """What a cohort's surveys asked, as plain data; None where it declares no instrument."""
+    found = declared(WORKSPACE.instrument, COHORT[wildcards.cohort])
+    return None if found is None else found.model_dump(mode="json")
+
+
 def spec_of(stage):
     """Digest of the cohort sections that a stage depends on: the job runs again when they change."""
     return lambda wildcards: spec_digest(
         stage_sections(COHORT[wildcards.cohort], stage)
+    )
+
+
+def measures_spec(wildcards):
+    """Digest of what the measures depend on."""
+    return spec_digest(
+        {
+            "cohort": stage_sections(COHORT[wildcards.cohort], "describe"),
+            "instrument": instrument_of(wildcards),
+        }
     )
 
 
@@ -99,6 +116,7 @@ def model_spec(wildcards):
         {
             "model": declared(WORKSPACE.model, wildcards.model).model_dump(mode="json"),
             "cohort": stage_sections(COHORT[wildcards.cohort], "estimate"),
+            "instrument": instrument_of(wildcards),
             "seed": WORKSPACE.project.seed,
             "months": WORKSPACE.report.months_table,
         }
@@ -110,6 +128,7 @@ def report_spec(stage):
     return lambda wildcards: spec_digest(
         {
             "cohort": stage_sections(COHORT[wildcards.cohort], stage),
+            "instrument": instrument_of(wildcards),
             "report": WORKSPACE.report.model_dump(mode="json"),
             "project": WORKSPACE.project.model_dump(mode="json", exclude={"cohorts"}),
             "models": {

@@ -1,8 +1,7 @@
 # Panel -> measures: balance, attrition, missingness, intraclass correlation, power and more.
-MEASURES = (
-    "flow ledger rejections ingest_notes baseline composition attrition missingness intraclass mdes membership"
-    " entry_groups trends clusters networks"
-).split()
+MEASURES = sorted(
+    {"flow", *(table for table, door in RELEASED.items() if door.stage == "describe")}
+)
 
 
 rule describe:
@@ -15,7 +14,7 @@ rule describe:
         ANY.log("describe"),
     threads: 1
     params:
-        spec=spec_of("describe"),
+        spec=measures_spec,
         code=stage_digest("describe"),
     message:
         "Describing the sample of {wildcards.cohort}"

@@ -1,6 +1,7 @@
 # Panel and one model's specification -> estimate records; one job a model.
 rule estimate:
     input:
+        rules.ingest.output,
         rules.prepare.output,
     output:
         records=ANY.records / "{model}.records.parquet",

@@ -13,6 +13,7 @@ import pandas as pd
 from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, TripleDifference
+from plneval.config.network_models import NetworkModel
 
 COLUMNS: Final = {
     "model": "str",
@@ -124,6 +125,10 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
         from plneval.challenge.recompute_growth import growth_again
 
         return growth_again(spec, panel, records)
+    if isinstance(spec, NetworkModel):
+        from plneval.challenge.recompute_networks import network_again
+
+        return network_again(cohort, spec, panel, records)
     from plneval.challenge.recompute_linear import linear_again
 
     return linear_again(cohort, spec, panel, str(records["vcov"].iloc[-1]))

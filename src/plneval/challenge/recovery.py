@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from plneval.artifacts import read_json
+from plneval.challenge.planted_networks import PLANTED
 from plneval.errors import UserError
 
 COLUMNS: Final = {
@@ -70,6 +71,9 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
 def planted_effect(planted: dict[str, Any], record: dict[Any, Any]) -> float | None:
     """The planted effect that a record estimates; None where there is none."""
     outcome, subgroup, estimand = record["outcome"], record["subgroup"], record["estimand"]
+    if str(record["estimator"]).startswith("networks."):
+        of_network = PLANTED.get(estimand)
+        return None if of_network is None else _number(of_network(planted, record))
     if subgroup == "gap":
         gap = planted["effects"].get("gap", {}).get(outcome, {})
         return _number(gap.get("difference")) if estimand == "att_third_year_on" else None

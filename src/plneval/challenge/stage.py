@@ -12,13 +12,16 @@ from plneval.challenge.document import verdict_document
 from plneval.challenge.evidence import Evidence, read_measures
 from plneval.challenge.gate import to_table
 from plneval.challenge.gates import form_gates
+from plneval.challenge.network_findings import network_findings
 from plneval.challenge.recompute import recompute_all
 from plneval.challenge.recovery import recovery
 from plneval.challenge.sensitivity import sensitivity
 from plneval.config.cohort import Cohort
+from plneval.config.instrument import Instrument
 from plneval.config.models import ModelSpec
 from plneval.config.report import Report
 from plneval.errors import UserError
+from plneval.networks.study import NetworkStudy
 
 
 def challenge(
@@ -31,6 +34,8 @@ def challenge(
     panel: Path,
     truth: Path | None,
     out: Path,
+    tables: Path,
+    instrument: Instrument | None = None,
 ) -> None:
     """Write records, recomputations, recovery, sensitivity and gates as Parquet, and ``verdict.json``.
 
@@ -41,6 +46,7 @@ def challenge(
     measures, records, panel : folders that describe, estimate and prepare wrote.
     truth : planted effects of a simulated study; None for a real one.
     out : folder of the findings.
+    tables, instrument : folder that ingest wrote and what the surveys asked, for what is particular to networks.
 
     Raises
     ------
@@ -51,6 +57,7 @@ def challenge(
     recomputed = recompute_all(cohort, specs, panel, table)
     recovered = recovery(truth, table)
     measured = sensitivity(cohort, specs, panel, table)
+    study = NetworkStudy(cohort, tables, panel, instrument)
     evidence = Evidence(
         cohort=cohort,
         specs=specs,
@@ -68,8 +75,10 @@ def challenge(
     write_table(out / "recomputed.parquet", recomputed)
     write_table(out / "recovery.parquet", recovered)
     write_table(out / "gates.parquet", to_table(gates))
-    for name, found in measured.items():
-        write_table(out / f"{name}.parquet", found)
+    for finding, found in measured.items():
+        write_table(out / f"{finding}.parquet", found)
+    for finding, found in network_findings(study, specs, table).items():
+        write_table(out / f"{finding}.parquet", found)
     write_json(out / "verdict.json", document)
 
 

@@ -65,7 +65,7 @@ def run_stage(
     elif stage == "describe":
         from plneval.describe.stage import describe
 
-        describe(cohort, layout.tables, layout.panel, layout.measures)
+        describe(cohort, layout.tables, layout.panel, layout.measures, workspace.instrument(cohort))
     elif stage == "estimate":
         from plneval.estimate.stage import estimate
 
@@ -80,6 +80,8 @@ def run_stage(
             layout.records,
             workspace.project.seed,
             workspace.report.months_table,
+            layout.tables,
+            workspace.instrument(cohort),
         )
     elif stage == "challenge":
         from plneval.challenge.stage import challenge
@@ -94,6 +96,8 @@ def run_stage(
             layout.panel,
             truth,
             layout.findings,
+            layout.tables,
+            workspace.instrument(cohort),
         )
     elif stage == "release":
         from plneval.release.stage import release

@@ -185,6 +185,8 @@ class Cohort(Section):
     """Definitions that the analysis panel follows."""
     outcomes: dict[Name, Outcome] = Field(min_length=1)
     """The outcomes, by name."""
+    instrument: Name | None = None
+    """What the surveys asked: ``config/instruments/<name>.yaml``; needed where the cohort has a table of surveys."""
     models: list[Name] = Field(min_length=1)
     """Models of ``config/models.yaml`` that are fitted."""
     sources: dict[str, list[Source]]

@@ -11,9 +11,9 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "ingest": ("data", "study", "design", "outcomes", "sources"),
     # The declared entry of schools that are members in the first list stands with the sources.
     "prepare": ("study", "design", "outcomes", "sources"),
-    "describe": ("study", "design", "outcomes"),
-    "estimate": ("study", "design", "outcomes"),
-    "challenge": ("title", "programme", "study", "design", "outcomes", "models"),
+    "describe": ("study", "design", "outcomes", "sources", "instrument"),
+    "estimate": ("study", "design", "outcomes", "sources", "instrument"),
+    "challenge": ("title", "programme", "study", "design", "outcomes", "models", "sources", "instrument"),
     "release": (
         "title",
         "programme",
@@ -24,6 +24,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "outcomes",
         "models",
         "sources",
+        "instrument",
         "tidier",
         "costs",
     ),

@@ -7,32 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, model_validator
 
 from plneval.config.base import Name, Section
-
-
-class ModelBase(Section):
-    """What every model declares."""
-
-    label: str
-    """Name in reports."""
-    outcome: Name
-    """Outcome of the cohort that is modelled."""
-    role: Literal["confirmatory", "secondary", "exploratory"] = "secondary"
-    """What the model was declared for before it was fitted."""
-    headline: bool = False
-    """Whether its third-year-on effect is the cohort's headline; one model of a cohort only."""
-    subgroup: Literal["all", "disadvantaged", "not_disadvantaged"] = "all"
-    """Pupils that are modelled."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Level of confidence intervals."""
-
-
-class DidBase(ModelBase):
-    """What every difference-in-differences model declares; all are fitted to school-years by ``plneval.did``."""
-
-    covariates: list[Name] = []
-    """Columns of the school panel that trends may depend on."""
-    anticipation: int = Field(default=0, ge=0, le=3)
-    """Years before joining in which an effect may already show."""
+from plneval.config.model_base import DidBase, ModelBase, NoHeadline
+from plneval.config.network_models import NetworkModel
 
 
 class GroupTime(DidBase):
@@ -83,16 +59,6 @@ class TwoWay(ModelBase):
     kind: Literal["did.twfe"]
 
 
-class NoHeadline(ModelBase):
-    """A model about something other than the effect of joining, which therefore cannot be the headline."""
-
-    @model_validator(mode="after")
-    def _is_no_headline(self) -> NoHeadline:
-        if self.headline:
-            raise ValueError("headline: the headline is the effect of joining on pupils; this kind estimates another.")
-        return self
-
-
 class TripleDifference(DidBase, NoHeadline):
     """Effect on the gap: on disadvantaged pupils in excess of that on other pupils of the same schools."""
 
@@ -138,12 +104,17 @@ class Multilevel(ModelBase):
     """Terms whose treated-pupil-weighted mean is the effect from the third year on."""
     degrees_of_freedom: Literal["satterthwaite", "kenward_roger"] = "satterthwaite"
     """Kenward and Roger's adjust standard errors too; they need nested levels."""
+    robust: Literal["none", "CR0", "CR1", "CR2", "CR3"] = "none"
+    """Cluster-robust standard errors of the effect terms, by the panel's `cluster`, with Satterthwaite's degrees of
+    freedom, in place of the model's own; they need nested levels: `(1 | school:pupil)` for pupils who move."""
 
     @model_validator(mode="after")
     def _terms_fit(self) -> Multilevel:
         stray = sorted(set(self.headline_terms) - set(self.effect_terms))
         if stray:
             raise ValueError(f"headline_terms: '{stray[0]}' is not among effect_terms.")
+        if self.robust != "none" and self.degrees_of_freedom != "satterthwaite":
+            raise ValueError("robust: leave degrees_of_freedom out; robust errors have Satterthwaite's.")
         return self
 
 
@@ -157,7 +128,8 @@ ModelSpec = Annotated[
     | TripleDifference
     | Leaving
     | Switchers
-    | Multilevel,
+    | Multilevel
+    | NetworkModel,
     Field(discriminator="kind"),
 ]
 RENAMED: Final = {

@@ -11,9 +11,12 @@ from typing import Any
 from plneval.artifacts import digest_json
 from plneval.config.base import NAME, validate
 from plneval.config.cohort import Cohort
+from plneval.config.instrument import Instrument
 from plneval.config.layout import Layout
-from plneval.config.models import DidBase, Models, ModelSpec, Multilevel
-from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
+from plneval.config.model_base import DidBase
+from plneval.config.models import Models, ModelSpec, Multilevel
+from plneval.config.network_models import Mediation, Moderation
+from plneval.config.panel_columns import SCHOOL_PANEL, multilevel_columns
 from plneval.config.project import Project
 from plneval.config.random_terms import check_mixed_formula
 from plneval.config.report import Report
@@ -70,6 +73,7 @@ class Workspace:
         """
         source = self.cohort_source(name)
         cohort = validate(source, Cohort)
+        self._check_instrument_of(cohort, source)
         self._check_models_of(cohort, source)
         return cohort
 
@@ -95,6 +99,14 @@ class Workspace:
                 f"{self._shown('models.yaml')}: there is no model '{name}'.{did_you_mean(name, self.models.models)}"
             )
         return self.models.models[name]
+
+    def instrument(self, cohort: Cohort) -> Instrument | None:
+        """``config/instruments/<name>.yaml`` of a cohort; None where it declares none."""
+        return (
+            None
+            if cohort.instrument is None
+            else validate(self._source(f"instruments/{cohort.instrument}.yaml"), Instrument)
+        )
 
     def headline_model(self, cohort: Cohort) -> str:
         """Name of the model whose third-year-on effect is the cohort's headline."""
@@ -136,13 +148,18 @@ class Workspace:
                     )
                 )
             if cohort.study.level == "school" and (
-                (isinstance(spec, Multilevel) and spec.level == "pupil") or spec.subgroup != "all"
+                (isinstance(spec, Multilevel) and spec.level == "pupil") or spec.subgroup != "all" or spec.needs_pupils
             ):
                 problems.append(
                     source.error(
                         location, f"the model '{name}' needs pupils, and this study has school-level data only."
                     )
                 )
+            if isinstance(spec, Moderation | Mediation):
+                problems += [
+                    source.error(location, f"the model '{name}' {lacking}")
+                    for lacking in _lacking_scales(spec, self.instrument(cohort))
+                ]
         if not problems and len(headlines) != 1:
             problems.append(
                 source.error(
@@ -152,6 +169,15 @@ class Workspace:
             )
         if problems:
             raise UserErrors(problems)
+
+    def _check_instrument_of(self, cohort: Cohort, source: YamlSource) -> None:
+        known = sorted(path.stem for path in (self.config / "instruments").glob("*.yaml"))
+        if cohort.instrument is not None and cohort.instrument not in known:
+            raise source.error(
+                ("instrument",),
+                f"there is no {self._shown('instruments')}/{cohort.instrument}.yaml."
+                f"{did_you_mean(cohort.instrument, known)} Instruments: {', '.join(known) or 'none'}.",
+            )
 
     def _source(self, name: str) -> YamlSource:
         return read_yaml(self.config / name, self._shown(name))
@@ -170,8 +196,7 @@ def check_model(spec: ModelSpec) -> None:
         If a formula or a covariate names something that is not there.
     """
     if isinstance(spec, Multilevel):
-        pupils = spec.level == "pupil"
-        formula = check_mixed_formula(spec.formula, PUPIL_PANEL if pupils else set(SCHOOL_PANEL) - {"pupil"}).fixed
+        formula = check_mixed_formula(spec.formula, multilevel_columns(spec.level)).fixed
         stray = [term for term in spec.effect_terms if term not in formula.terms]
         if stray:
             raise UserError(
@@ -181,6 +206,22 @@ def check_model(spec: ModelSpec) -> None:
         stray = [name for name in spec.covariates if name not in SCHOOL_PANEL]
         if stray:
             raise UserError(f"covariates: there is no column '{stray[0]}'.{did_you_mean(stray[0], SCHOOL_PANEL)}")
+
+
+def _lacking_scales(spec: Moderation | Mediation, instrument: Instrument | None) -> list[str]:
+    """What a model about surveys names that the cohort's instrument does not have."""
+    if instrument is None:
+        return ["needs a survey, and the cohort declares no 'instrument'."]
+    form = instrument.forms.get(spec.form)
+    if form is None:
+        hint = did_you_mean(spec.form, instrument.forms)
+        return [f"names the form '{spec.form}', which the instrument does not have.{hint}"]
+    scales = spec.conditions if isinstance(spec, Moderation) else [spec.scale]
+    return [
+        f"names the scale '{scale}', which the form '{spec.form}' does not have.{did_you_mean(scale, form.scales)}"
+        for scale in scales
+        if scale not in form.scales
+    ]
 
 
 def _formula_key(spec: ModelSpec) -> str:

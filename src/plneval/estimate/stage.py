@@ -10,7 +10,9 @@ from typing import Any
 from plneval.artifacts import digest_bytes, digest_file, digest_json, write_json, write_table
 from plneval.config.cohort import Cohort
 from plneval.config.dependence import stage_sections
+from plneval.config.instrument import Instrument
 from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, TripleDifference
+from plneval.config.network_models import NetworkModel
 from plneval.config.provenance import stage_digest
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.effect_sizes import MonthsTable, Standardiser, effect_size, read_standardiser
@@ -34,6 +36,8 @@ def estimate(
     out: Path,
     seed: int,
     months_table: MonthsTable = "trial",
+    tables: Path | None = None,
+    instrument: Instrument | None = None,
 ) -> None:
     """Fit one model and write ``<model>.records.parquet``, ``.vcov.parquet``, ``.influence.parquet`` and ``.json``.
 
@@ -46,6 +50,7 @@ def estimate(
         why.
     seed : the project's seed.
     months_table : table of months of progress.
+    tables, instrument : folder that ingest wrote and what the surveys asked, for models about networks.
 
     Raises
     ------
@@ -53,9 +58,9 @@ def estimate(
         If the model does not fit the cohort or the panel's columns.
     """
     modelled_column(cohort, spec.outcome)
-    fit = fit_model(cohort, spec, panel, seed)
+    fit = fit_model(cohort, spec, panel, seed, tables, instrument)
     # A gap is measured in SDs of all pupils.
-    pupils = "all" if isinstance(spec, TripleDifference) else spec.subgroup
+    pupils = "all" if spec.subgroup == "gap" else spec.subgroup
     standardiser = read_standardiser(panel, spec.outcome, pupils, fit.column)
     digests = {
         "digest_data": digest_bytes("".join(digest_file(panel / file) for file in PANEL_FILES).encode()),
@@ -63,6 +68,7 @@ def estimate(
             {
                 "model": spec.model_dump(mode="json"),
                 "cohort": stage_sections(cohort, "estimate"),
+                "instrument": None if instrument is None else instrument.model_dump(mode="json"),
                 "months": months_table,
             }
         ),
@@ -79,8 +85,28 @@ def estimate(
         log.warning("%s: not estimated: %s", model, reason)
 
 
-def fit_model(cohort: Cohort, spec: ModelSpec, panel: Path, seed: int = 1) -> Fit:
-    """Fit a model by its kind."""
+def fit_model(
+    cohort: Cohort,
+    spec: ModelSpec,
+    panel: Path,
+    seed: int = 1,
+    tables: Path | None = None,
+    instrument: Instrument | None = None,
+) -> Fit:
+    """Fit a model by its kind.
+
+    Raises
+    ------
+    ValueError
+        If a model about networks comes without the folder of tables.
+    """
+    if isinstance(spec, NetworkModel):
+        from plneval.estimate.network_fits import fit_network_model
+        from plneval.networks.study import NetworkStudy
+
+        if tables is None:
+            raise ValueError(f"{spec.kind} needs the folder of tables")
+        return fit_network_model(NetworkStudy(cohort, tables, panel, instrument, seed), spec)
     if isinstance(spec, Multilevel):
         from plneval.estimate.growth import growth
 

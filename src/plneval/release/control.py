@@ -13,7 +13,8 @@ from plneval.config.models import ModelSpec
 from plneval.config.report import Disclosure
 from plneval.errors import UserError
 from plneval.release.disclosure import Cell, is_small, rounded, suppressed
-from plneval.release.door import EITHER_TABLES, NOTES_OF_FILES, PEOPLE_TABLES, PERSON_COLUMNS, TABLES, Statistics, Table
+from plneval.release.door import EITHER_TABLES, NOTES_OF_FILES, PEOPLE_TABLES, PERSON_COLUMNS, TABLES
+from plneval.release.door_types import Statistics, Table
 from plneval.release.identities import gather
 from plneval.release.prose import reworded
 from plneval.release.thin_results import withheld_records

@@ -15,7 +15,7 @@ from plneval.config.cohort import Cohort
 from plneval.config.models import ModelSpec
 from plneval.config.sources import TABLES as CANONICAL
 from plneval.errors import UserError
-from plneval.release.door import Kind
+from plneval.release.door_types import Kind
 
 PSEUDONYM: Final = re.compile(r"(?<![0-9A-Za-z])[a-z]?_?[0-9a-f]{16}(?![0-9A-Za-z])")
 """An identifier as ingest writes it: the kind's letter and 16 hexadecimal digits."""

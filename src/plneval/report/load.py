@@ -10,35 +10,9 @@ import pandas as pd
 
 from plneval.artifacts import read_json, read_table
 from plneval.errors import UserErrors
+from plneval.release.door import TABLES as DOOR
 
-TABLES = (
-    "flow",
-    "ledger",
-    "rejections",
-    "ingest_notes",
-    "baseline",
-    "composition",
-    "attrition",
-    "missingness",
-    "intraclass",
-    "mdes",
-    "membership",
-    "entry_groups",
-    "trends",
-    "clusters",
-    "networks",
-    "records",
-    "gates",
-    "recomputed",
-    "recovery",
-    "honest",
-    "pretrend_power",
-    "leave_one_out",
-    "placebo",
-    "bacon",
-    "multiplicity",
-    "standards",
-)
+TABLES = (*DOOR, "standards")
 DOCUMENTS = ("study", "verdict", "reproducibility", "manifest")
 
 

@@ -1,0 +1,21 @@
+"""Findings about networks that need records and measures together, by the name of their table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pandas as pd
+
+from plneval.config.models import ModelSpec
+from plneval.networks.study import NetworkStudy
+
+FINDINGS: Final[dict[str, Callable[[NetworkStudy, Mapping[str, ModelSpec], pd.DataFrame], pd.DataFrame]]] = {}
+"""Finding → function of the study, the cohort's models and all records."""
+
+
+def network_findings(
+    study: NetworkStudy, specs: Mapping[str, ModelSpec], records: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Every finding of :data:`FINDINGS`."""
+    return {name: finding(study, specs, records) for name, finding in FINDINGS.items()}

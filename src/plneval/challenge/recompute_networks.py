@@ -1,0 +1,22 @@
+"""Models about networks computed a second time, where an independent library can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from plneval.challenge.recompute import Recomputed
+from plneval.config.cohort import Cohort
+from plneval.config.network_models import NetworkModel
+
+AGAIN: Final[dict[str, Callable[[Cohort, Any, Path, pd.DataFrame], list[Recomputed]]]] = {}
+"""Kind → function of the cohort, the specification, the panel's folder and the model's records."""
+
+
+def network_again(cohort: Cohort, spec: NetworkModel, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
+    """Numbers of a model about networks from other code; none for kinds that no other library estimates."""
+    again = AGAIN.get(spec.kind)
+    return [] if again is None else again(cohort, spec, panel, records)

@@ -1,0 +1,13 @@
+"""Every measure of networks, by the name of its table; each function takes the study and gives one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pandas as pd
+
+from plneval.networks.study import NetworkStudy
+
+OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {}
+"""Measure → function. The release door lists the columns that may leave (``plneval.release.door``)."""

@@ -1,0 +1,10 @@
+"""Released tables about networks: their columns, and what each column holds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from plneval.release.door_types import Table
+
+NETWORK_TABLES: Final[dict[str, Table]] = {}
+"""Released tables by name; parts of the list stand in files of their own."""
