@@ -9,6 +9,7 @@ from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.exchange import read_statistics
 from plneval.multilevel.fit import fit, statistics
 from plneval.multilevel.result import Fit
+from plneval.multilevel.robust import RobustErrors
 from plneval.multilevel.statistics import Statistics
 
-__all__ = ["Fit", "MultilevelError", "Statistics", "fit", "read_statistics", "statistics"]
+__all__ = ["Fit", "MultilevelError", "RobustErrors", "Statistics", "fit", "read_statistics", "statistics"]

@@ -7,7 +7,7 @@ which its effects come first, so that holding it needs no constraint on the othe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -192,8 +192,9 @@ def profile_intervals(
     factors: Sequence[Floats],
     groups: Sequence[str],
     level: float = 0.95,
+    only: Collection[tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
-    """Profile intervals of every standard deviation and correlation.
+    """Profile intervals of every standard deviation and correlation, or of some standard deviations.
 
     Parameters
     ----------
@@ -205,6 +206,8 @@ def profile_intervals(
         Names of the levels, innermost first.
     level
         Coverage.
+    only
+        Standard deviations that are wanted, as (group, effect); all of them, and correlations, if ``None``.
 
     Returns
     -------
@@ -216,22 +219,32 @@ def profile_intervals(
     Raises
     ------
     MultilevelError
-        ``level`` is not between 0 and 1.
+        ``level`` is not between 0 and 1; ``only`` names an effect that is not there.
     """
     if not 0 < level < 1:
         raise MultilevelError(f"level is {level}; give the coverage between 0 and 1, such as 0.95")
     wanted = float(ndtri(0.5 + level / 2))
     least, _, root = engine.value_and_gradient(factors)
     sigma = float(np.sqrt(root.residual / engine.freedom))
+    known = {(groups[block.level], name) for block in parameters.blocks for name in block.names}
+    stray = sorted(set(only or ()) - known)
+    if stray:
+        raise MultilevelError(
+            f"there is no standard deviation of {stray[0][1]} by {stray[0][0]}; there are "
+            + ", ".join(f"{name} by {group}" for group, name in sorted(known))
+        )
     rows = []
     for at, block in enumerate(parameters.blocks):
         for first, second in zip(*(places.tolist() for places in block.lower), strict=True):
+            if only is not None and (first != second or (groups[block.level], block.names[first]) not in only):
+                continue
             held = Held(at, second, None if first == second else first)
             name1, name2 = block.names[second], None if first == second else block.names[first]
             found = _interval(HeldDeviance(engine, parameters, held), factors, sigma, least, wanted)
             rows.append((groups[block.level], name1, name2, *found))
-    found = _interval(HeldDeviance(engine, parameters, Held()), factors, sigma, least, wanted)
-    rows.append(("Residual", None, None, *found))
+    if only is None:
+        found = _interval(HeldDeviance(engine, parameters, Held()), factors, sigma, least, wanted)
+        rows.append(("Residual", None, None, *found))
     return pd.DataFrame(rows, columns=["group", "name1", "name2", "estimate", "ci_low", "ci_high"])
 
 
@@ -252,10 +265,12 @@ def _interval(
     return estimate, profile.end(estimate, -step, 0.0, wanted), profile.end(estimate, step, float("inf"), wanted)
 
 
-def profile_of_fit(fit: Fit, level: float, *, reml: bool) -> pd.DataFrame:
+def profile_of_fit(
+    fit: Fit, level: float, *, reml: bool, only: Collection[tuple[str, str]] | None = None
+) -> pd.DataFrame:
     """The table of :func:`profile_intervals` for a fit, of its full or restricted likelihood."""
     engine, factors = fit.engine_used, fit.optimum.factors
     if engine.reml != reml:
         engine = engine.by(reml=reml)
         factors = optimise(engine, fit.parameters).factors
-    return profile_intervals(engine, fit.parameters, factors, list(fit.groups), level)
+    return profile_intervals(engine, fit.parameters, factors, list(fit.groups), level, only)

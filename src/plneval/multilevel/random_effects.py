@@ -86,7 +86,7 @@ class GroupEffects:
 
 
 @dataclass(frozen=True)
-class _Chain:
+class Chain:
     """Effects of the groups of a level and of all they lie in: own first, then outwards; relative to σ."""
 
     columns: Integers
@@ -113,12 +113,12 @@ def group_effects(
     root = passed.root
     variance = root.residual / criterion.freedom
     x, y = problem.fixed, problem.outcome
-    chain = _Chain(np.zeros(0, dtype=np.intp), np.zeros((1, 0)), np.zeros((1, 0, 0)))
+    chain = Chain(np.zeros(0, dtype=np.intp), np.zeros((1, 0)), np.zeros((1, 0, 0)))
     found: list[GroupEffects] = []
     for level in range(len(problem.random) - 1, -1, -1):
         rows = passed.cross[level][:, problem.random[level]]
         weight, parent = passed.shrunk[level].weight, problem.parents[level]
-        chain = _next(chain, problem.random[level], rows, weight, parent, x, y, root.coefficients)
+        chain = next_chain(chain, problem.random[level], rows, weight, parent, x, y, root.coefficients)
         labels = statistics.labels[level + 1]
         assert labels is not None
         found.append(_effects(statistics, parameters, level + 1, labels.take(problem.orders[level]), chain, variance))
@@ -129,18 +129,18 @@ def group_effects(
             part = slice(start, start + BATCH)
             rows, parent = units.products[part], units.parent[part]
             weight = shrinkage(rows[:, :, problem.own], factors[0]).weight
-            link = _next(chain, problem.own, rows, weight, parent, x, y, root.coefficients)
+            link = next_chain(chain, problem.own, rows, weight, parent, x, y, root.coefficients)
             q = len(problem.own)
             links.append((link.mean[:, :q], link.covariance[:, :q, :q]))
         means, covariances = (np.concatenate(part) for part in zip(*links, strict=True))
         found.append(
-            _effects(statistics, parameters, 0, units.labels, _Chain(problem.own, means, covariances), variance)
+            _effects(statistics, parameters, 0, units.labels, Chain(problem.own, means, covariances), variance)
         )
     return found[::-1]
 
 
-def _next(
-    outer: _Chain,
+def next_chain(
+    outer: Chain,
     own: Integers,
     rows: Floats,
     weight: Floats,
@@ -148,7 +148,7 @@ def _next(
     x: Integers,
     y: int,
     coefficients: Floats,
-) -> _Chain:
+) -> Chain:
     """Effects of groups with Z'V⁻¹U = ``rows`` (J, q, r), given those of their parents."""
     of_outer = rows[:, :, outer.columns]
     score = rows[:, :, y] - rows[:, :, x] @ coefficients - np.einsum("jqo,jo->jq", of_outer, outer.mean[parent])
@@ -163,11 +163,11 @@ def _next(
         ],
         axis=1,
     )
-    return _Chain(np.append(own, outer.columns), np.concatenate([mean, outer.mean[parent]], axis=1), covariance)
+    return Chain(np.append(own, outer.columns), np.concatenate([mean, outer.mean[parent]], axis=1), covariance)
 
 
 def _effects(
-    statistics: Statistics, parameters: Parameters, level: int, labels: pd.Index, chain: _Chain, variance: float
+    statistics: Statistics, parameters: Parameters, level: int, labels: pd.Index, chain: Chain, variance: float
 ) -> GroupEffects:
     """Own effects of a chain, for the user's columns."""
     shape = statistics.model.levels[level]

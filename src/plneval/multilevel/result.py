@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,13 @@ from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.design import Floats, Intake, Integers
 from plneval.multilevel.engine import Engine
 from plneval.multilevel.errors import MultilevelError
+from plneval.multilevel.group_contrasts import group_contrast
 from plneval.multilevel.kenward_roger import KenwardRoger, kenward_roger
 from plneval.multilevel.optimise import Optimum
 from plneval.multilevel.prediction import fitted_values, predict_rows, residual_values
 from plneval.multilevel.profile import profile_of_fit
 from plneval.multilevel.random_effects import GroupEffects, check_group, effects_of, effects_of_fit
+from plneval.multilevel.robust import RobustErrors
 from plneval.multilevel.satterthwaite import CovarianceOfParameters, covariance_of_parameters
 from plneval.multilevel.shares import r_squared_of_fit, shares_of_fit
 from plneval.multilevel.statistics import Statistics
@@ -283,15 +285,18 @@ class Fit:
         MultilevelError
             A kind that does not exist; a cluster that does not hold whole groups; rows needed that are not there.
         """
-        from plneval.multilevel.robust_fit import robust_scores
-
-        found, is_exact = robust_scores(self, kind, cluster, exact)
-        inverse = self.optimum.root.inverse
-        covariance = self.to_columns @ found.covariance(inverse) @ self.to_columns.T
-        df = np.array([found.df(row, inverse) for row in self.to_columns])
-        table = coefficient_table(self.terms, self.coefficients, np.sqrt(np.diagonal(covariance)), df)
-        table.attrs = {"kind": kind, "clusters": len(found.adjusted), "exact": is_exact}
+        found = self.robust_errors(kind, cluster, exact)
+        se = np.sqrt(np.diagonal(found.covariance))
+        df = np.array([found.df(row) for row in np.eye(len(self.kept))])
+        table = coefficient_table(self.terms, self.coefficients, se, df)
+        table.attrs = {"kind": kind, "clusters": found.clusters, "exact": found.exact}
         return table
+
+    def robust_errors(self, kind: str = "CR2", cluster: str | None = None, exact: bool | None = None) -> RobustErrors:
+        """What :meth:`robust` rests on: the covariance of all fixed effects, and the df of any contrast of them."""
+        from plneval.multilevel.robust_fit import robust_errors
+
+        return robust_errors(self, kind, cluster, exact)
 
     def random_effects(self, group: str, level: float = CONFIDENCE) -> pd.DataFrame:
         """Predicted effects of a grouping factor's groups, and standard errors given the data (lme4's ``condVar``).
@@ -302,6 +307,16 @@ class Fit:
         check_group(self, group)
         innermost = group == self.statistics.model.levels[0].name
         return effects_of(group, self._effects(innermost=innermost)).table(level)
+
+    def group_contrast(
+        self, group: str, name: str, fixed: Mapping[str, float], level: float = CONFIDENCE
+    ) -> pd.DataFrame:
+        """Effect ``name`` of each group plus a combination of fixed effects: a group's own coefficient.
+
+        Unlike those of :meth:`random_effects`, standard errors hold the fixed effects' too. Columns: the grouping
+        factor's name, ``estimate``, ``se``, ``ci_low``, ``ci_high`` (normal). Not of the innermost level.
+        """
+        return group_contrast(self, group, name, fixed, level)
 
     def _effects(self, *, innermost: bool = True) -> list[GroupEffects]:
         known = self.__dict__.setdefault("_known_effects", {})
@@ -330,13 +345,16 @@ class Fit:
         """Likelihood-ratio test against a model that holds this one or is held by it, with the boundary mixture."""
         return compare_fits(self, other)
 
-    def profile(self, level: float = CONFIDENCE, *, reml: bool = False) -> pd.DataFrame:
+    def profile(
+        self, level: float = CONFIDENCE, *, reml: bool = False, only: Collection[tuple[str, str]] | None = None
+    ) -> pd.DataFrame:
         """Profile-likelihood intervals of standard deviations and correlations.
 
-        Of the full likelihood, as lme4's ``confint``, or with ``reml`` of the restricted one. Columns: ``group``,
-        ``name1``, ``name2``, ``estimate`` (of that likelihood), ``ci_low``, ``ci_high``.
+        Of the full likelihood, as lme4's ``confint``, or with ``reml`` of the restricted one. ``only`` names standard
+        deviations, as (group, effect), where not all are wanted: each takes some tens of evaluations. Columns:
+        ``group``, ``name1``, ``name2``, ``estimate`` (of that likelihood), ``ci_low``, ``ci_high``.
         """
-        return profile_of_fit(self, level, reml=reml)
+        return profile_of_fit(self, level, reml=reml, only=only)
 
     def bootstrap(self, replicates: int = 500, seed: int = 1) -> Bootstrap:
         """Parametric bootstrap from the statistics: draw sums from the fit and refit, so many times."""

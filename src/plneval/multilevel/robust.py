@@ -60,6 +60,32 @@ class Scores:
         return float((own - through).sum()) ** 2 / squares if squares > 0 else np.inf
 
 
+@dataclass(frozen=True)
+class RobustErrors:
+    """Cluster-robust errors of the fixed effects as given.
+
+    Attributes
+    ----------
+    covariance
+        (p, p) of the fixed effects.
+    clusters
+        Number of clusters.
+    exact
+        Whether CR2's root is clubSandwich's (true for the other kinds).
+    """
+
+    covariance: Floats
+    clusters: int
+    exact: bool
+    found: Scores
+    to_columns: Floats
+    inverse: Floats
+
+    def df(self, contrast: Floats) -> float:
+        """Satterthwaite's degrees of freedom of a contrast (p,) of the fixed effects."""
+        return self.found.df(contrast @ self.to_columns, self.inverse)
+
+
 def cluster_blocks(problem: Problem, passed: Elimination) -> Floats:
     """(G, r, r) U'V⁻¹U of each outermost group, every random effect eliminated."""
     cross = passed.cross[-1]

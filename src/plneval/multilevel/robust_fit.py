@@ -12,12 +12,20 @@ from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.design import Design, Floats
 from plneval.multilevel.errors import MultilevelError
 from plneval.multilevel.problem import Problem
-from plneval.multilevel.robust import Scores, cluster_blocks, scores
+from plneval.multilevel.robust import RobustErrors, Scores, cluster_blocks, scores
 from plneval.multilevel.robust_rows import WORK, exact_scores
 from plneval.multilevel.working import Model
 
 if TYPE_CHECKING:
     from plneval.multilevel.result import Fit
+
+
+def robust_errors(fit: Fit, kind: str, cluster: str | None, exact: bool | None) -> RobustErrors:
+    """Covariance and degrees of freedom of a fit's fixed effects; see ``Fit.robust``."""
+    found, is_exact = robust_scores(fit, kind, cluster, exact)
+    inverse = fit.optimum.root.inverse
+    covariance = fit.to_columns @ found.covariance(inverse) @ fit.to_columns.T
+    return RobustErrors(covariance, len(found.adjusted), is_exact, found, fit.to_columns, inverse)
 
 
 def robust_scores(fit: Fit, kind: str, cluster: str | None, exact: bool | None) -> tuple[Scores, bool]:

@@ -212,10 +212,9 @@ def _intervals(estimate: Floats, se: Floats, positive: NDArray[np.bool_], quanti
 
 def moments_of_fit(fit: Fit) -> RowMoments:
     """Means over the rows of a fit; raises as :meth:`RowMoments.of`."""
-    from plneval.multilevel.crossed import CrossedCriterion
     from plneval.multilevel.crossed_rows import pooled
 
-    if isinstance(fit.engine_used, CrossedCriterion) and fit.intake is not None:
+    if not isinstance(fit.engine_used, Criterion) and fit.intake is not None:
         return RowMoments.of_rows(pooled(list(fit.intake)), fit.statistics, fit.kept)
     engine = nested_engine(fit, "the decomposition of the variance")
     model = fit.statistics.model
