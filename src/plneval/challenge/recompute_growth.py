@@ -16,7 +16,7 @@ import pandas as pd
 
 from plneval.challenge.recompute import Recomputed
 from plneval.config.models import Multilevel
-from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
+from plneval.config.panel_columns import multilevel_columns
 from plneval.config.random_terms import MixedFormula, RandomTerm, check_mixed_formula
 
 Array = npt.NDArray[np.float64]
@@ -68,7 +68,8 @@ def _design(spec: Multilevel, panel: Path) -> tuple[pd.DataFrame, Array, Array, 
 
     pupils = spec.level == "pupil"
     table = pd.read_parquet(panel / ("panel_pupil.parquet" if pupils else "panel_school.parquet"))
-    mixed = check_mixed_formula(spec.formula, PUPIL_PANEL if pupils else SCHOOL_PANEL)
+    table["comparison_arm"] = 1 - table["ever_member"]
+    mixed = check_mixed_formula(spec.formula, multilevel_columns(spec.level))
     formula = mixed.fixed
     rows = table[table["outcome"] == spec.outcome]
     if not pupils:

@@ -17,6 +17,7 @@ from plneval.config.models import ModelSpec, Multilevel
 from plneval.config.report import Disclosure
 from plneval.config.workspace import Workspace
 from plneval.errors import UserError
+from plneval.prepare.panel import with_derived_columns
 from plneval.release.statistics_file import Selection, release_file, select_rows, statistics_file, with_categories
 
 
@@ -85,7 +86,7 @@ def _panel(folder: Path, cohort: str, spec: ModelSpec, level: Literal["pupil", "
     path = folder / f"panel_{level}.parquet"
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; make it by: plneval run --cohort {cohort}")
-    table = pd.read_parquet(path, filters=[("outcome", "==", spec.outcome)])
+    table = with_derived_columns(pd.read_parquet(path, filters=[("outcome", "==", spec.outcome)]))
     if level == "school":
         return table.loc[table["subgroup"] == spec.subgroup]
     if spec.subgroup == "all":

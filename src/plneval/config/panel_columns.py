@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 SCHOOL_COLUMNS: Final = {
     "school": "number of the school (from 1, in the order of the schools table)",
@@ -54,3 +54,13 @@ PUPIL_PANEL: Final = {**SCHOOL_COLUMNS, **YEAR_COLUMNS, **PUPIL_COLUMNS, **OUTCO
 """One row for each pupil, year and outcome."""
 SCHOOL_PANEL: Final = {**SCHOOL_COLUMNS, **YEAR_COLUMNS, **OUTCOME_COLUMNS, **CELL_COLUMNS}
 """One row for each school, year, outcome and subgroup."""
+DERIVED_COLUMNS: Final = {
+    "comparison_arm": "1 for schools that never join, 0 for those that join: 1 less ever_member",
+}
+"""Columns that follow from the panel's and are made where a multilevel model names them."""
+
+
+def multilevel_columns(level: Literal["pupil", "school"]) -> frozenset[str]:
+    """Columns that a multilevel model of pupil-years or school-years may name."""
+    panel = PUPIL_PANEL if level == "pupil" else SCHOOL_PANEL
+    return frozenset({*panel, *DERIVED_COLUMNS})

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.stats
 
 from plneval.config.models import Multilevel
 from plneval.config.random_terms import MixedFormula
 from plneval.estimate.fit import Basis, Estimate, Fit, no_influence, unestimable
 from plneval.estimate.growth_design import FixedPart, read_fixed_part, read_formula
 from plneval.estimate.growth_fit import GrowthFit, fit_growth
+from plneval.estimate.growth_variances import between_networks, shares, variance_components
 from plneval.estimate.inference import long_covariance
 
 Array = npt.NDArray[np.float64]
@@ -36,8 +36,9 @@ def growth(panel: Path, spec: Multilevel, weight: Literal["pupils", "schools"]) 
     Fit
         ``coefficient`` for each effect term; ``att_third_year_on``: mean of the headline terms weighted by the pupils
         (school-years) that they are 1 for; ``between_network_sd`` for each slope over a treatment column by network,
-        and ``att_new_network``, the headline with an interval that foretells a new network's effect; ``variance`` for
-        each variance component.
+        ``att_new_network``, the headline with an interval that foretells a new network's effect, and
+        ``networks_below_zero``, the share of networks with an effect below zero; ``variance`` for each variance
+        component, ``intraclass_correlation`` for each level, and ``r_squared``.
     """
     formula = read_formula(spec)
     networks = {"network", "cluster"} & set(formula.groups)
@@ -92,16 +93,14 @@ def _as_fit(
         treated = pd.Series((fixed.x[:, headline] > 0).any(axis=1))
         estimates.append(_estimate(fixed, weight, model, ("att_third_year_on", ""), contrast, treated))
         contrasts.append(contrast)
-        after = _between_networks(model, estimates[-1], spec.confidence)
+        after = between_networks(model, estimates[-1], spec.confidence)
     stacked = np.vstack(contrasts)
     keys = [estimate.key for estimate in estimates]
     covariance = long_covariance(keys, stacked @ model.covariance @ stacked.T)
     basis = _basis(fixed, weight, pd.Series(True, index=fixed.rows.index), fixed.rows["arm"] == "member")
     estimates += after
-    estimates += [
-        Estimate("variance", name, None, value, None, None, "none", basis, scaled=False)
-        for name, value in model.variances.items()
-    ]
+    estimates += variance_components(model, basis)
+    estimates += shares(model, basis, spec.confidence, diagnostics)
     return Fit(
         ESTIMATOR,
         fixed.response,
@@ -132,32 +131,6 @@ def _warnings(fixed: FixedPart, spec: Multilevel, formula: MixedFormula, model: 
     if fixed.dropped:
         warnings.append(f"{len(fixed.dropped)} columns of the formula dropped: empty or dependent on others")
     return warnings
-
-
-def _between_networks(model: GrowthFit, headline: Estimate, confidence: float) -> list[Estimate]:
-    r"""Standard deviation of the effect between networks, and the interval in which a new network's effect would lie.
-
-    The interval is :math:`\hat\tau \pm t_{k-2}\sqrt{s^2 + se^2}` for k networks with spread s of the effect (Higgins,
-    Thompson and Spiegelhalter 2009, eq. 12).
-
-    # ASSUME: the slope over the first treatment column of the network's term is the spread of the headline effect.
-    """
-    found = [
-        Estimate("between_network_sd", name, None, sd, None, None, "REML", headline.basis, scaled=False)
-        for name, sd in model.spreads.items()
-    ]
-    networks = headline.basis.n_networks or 0
-    if not model.spreads or headline.se is None or networks < 3:
-        return found
-    spread = next(iter(model.spreads.values()))
-    se = math.hypot(spread, headline.se)
-    reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, networks - 2)) * se
-    bounds = (headline.estimate - reach, headline.estimate + reach)
-    word = "prediction interval"
-    new = Estimate(
-        "att_new_network", "", None, headline.estimate, None, float(networks - 2), word, headline.basis, bounds=bounds
-    )
-    return [*found, new]
 
 
 def _row_mass(fixed: FixedPart, weight: Literal["pupils", "schools"]) -> Array:

@@ -12,14 +12,15 @@ import pandas as pd
 
 from plneval.config.formula import CheckedFormula
 from plneval.config.models import Multilevel
-from plneval.config.panel_columns import PUPIL_PANEL, SCHOOL_PANEL
+from plneval.config.panel_columns import DERIVED_COLUMNS, multilevel_columns
 from plneval.config.random_terms import MixedFormula, check_mixed_formula
 from plneval.errors import UserError, did_you_mean
 from plneval.estimate.independence import independent_columns
 from plneval.estimate.sample import Exclusions
+from plneval.prepare.panel import with_derived_columns
 
 Array = npt.NDArray[np.float64]
-ALWAYS = ("school", "year", "arm", "network", "cluster")
+ALWAYS = ("school", "year", "arm", "ever_member", "network", "cluster")
 """Columns that are read whatever the formula names."""
 
 
@@ -57,8 +58,7 @@ def read_formula(spec: Multilevel) -> MixedFormula:
     UserError
         If it names what is not there.
     """
-    pupils = spec.level == "pupil"
-    return check_mixed_formula(spec.formula, PUPIL_PANEL if pupils else set(SCHOOL_PANEL) - {"pupil"})
+    return check_mixed_formula(spec.formula, multilevel_columns(spec.level))
 
 
 def read_fixed_part(panel: Path, spec: Multilevel, formula: MixedFormula) -> FixedPart:
@@ -73,11 +73,14 @@ def read_fixed_part(panel: Path, spec: Multilevel, formula: MixedFormula) -> Fix
     wanted = {*formula.fixed.columns, *formula.random_columns, *formula.groups, *ALWAYS}
     if pupils:
         wanted |= {"pupil"}
-        name, columns = "panel_pupil.parquet", sorted({*wanted, "outcome", "disadvantaged"})
+        name, also = "panel_pupil.parquet", {"outcome", "disadvantaged"}
     else:
         wanted |= {"n"}
-        name, columns = "panel_school.parquet", sorted({*wanted, "outcome", "subgroup"})
-    table = pd.read_parquet(panel / name, columns=columns, filters=[("outcome", "==", spec.outcome)])
+        name, also = "panel_school.parquet", {"outcome", "subgroup"}
+    columns = sorted({*wanted, *also} - set(DERIVED_COLUMNS))
+    table = with_derived_columns(
+        pd.read_parquet(panel / name, columns=columns, filters=[("outcome", "==", spec.outcome)])
+    )
     if not pupils:
         table = table.loc[table["subgroup"] == spec.subgroup]
     elif spec.subgroup != "all":

@@ -40,6 +40,7 @@ class GrowthFit:
     variances : components by name, such as ``school: intercept``, ``school: intercept, time`` (a covariance) or
         ``residual``, in squared units of the response.
     spreads : standard deviation between networks of each slope over a treatment column.
+    robust : errors robust to what lies within clusters, in place of the model's own; ``covariance`` is theirs then.
     singular : whether a variance is zero or a correlation one (a legitimate result).
     """
 
@@ -49,6 +50,7 @@ class GrowthFit:
     covariance: Array
     variances: dict[str, float]
     spreads: dict[str, float]
+    robust: multilevel.RobustErrors | None = None
     diagnostics: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,13 +66,21 @@ class GrowthFit:
     @property
     def inference(self) -> str:
         """How standard errors and degrees of freedom were made."""
-        return INFERENCE[self.method]
+        if self.robust is None:
+            return INFERENCE[self.method]
+        kind = self.diagnostics["robust"]["kind"]
+        root = "" if self.robust.exact else " (root from the statistics)"
+        return f"REML, {kind} by cluster{root}, Satterthwaite"
 
     def contrast(self, weights: Array) -> Contrast:
         """The combination with the given weights, shape (p,)."""
         named = {_column(k, self.names): float(weight) for k, weight in enumerate(weights) if weight != 0}
-        row = self.fit.contrast(named, self.method).iloc[0]
-        return Contrast(float(row["estimate"]), float(row["se"]), float(row["df"]))
+        if self.robust is None:
+            row = self.fit.contrast(named, self.method).iloc[0]
+            return Contrast(float(row["estimate"]), float(row["se"]), float(row["df"]))
+        ordered = np.array([named.get(term, 0.0) for term in self.fit.terms])
+        se = float(np.sqrt(ordered @ self.robust.covariance @ ordered))
+        return Contrast(float(ordered @ self.fit.coefficients), se, self.robust.df(ordered))
 
 
 def fit_growth(fixed: FixedPart, spec: Multilevel, formula: MixedFormula) -> GrowthFit:
@@ -79,9 +89,12 @@ def fit_growth(fixed: FixedPart, spec: Multilevel, formula: MixedFormula) -> Gro
     Raises
     ------
     UserError
-        The random terms do not fit the data: what was found and what to do.
+        The random terms do not fit the data, or robust errors were asked for and the levels are not nested in
+        clusters: what was found and what to do.
     """
     data, columns = model_frame(fixed, formula)
+    if spec.robust != "none":
+        data["cluster"] = _groups(fixed.rows, "cluster")
     text = f"y ~ {' + '.join(columns)} + {' + '.join(lme4_term(term) for term in formula.random)}"
     try:
         fit = multilevel.fit(text, data)
@@ -90,14 +103,19 @@ def fit_growth(fixed: FixedPart, spec: Multilevel, formula: MixedFormula) -> Gro
     except multilevel.MultilevelError as error:
         raise UserError(f"formula: {error}.") from None
     order = [fit.terms.index(_column(k, fixed.names)) for k in range(len(fixed.names))]
+    robust = None if spec.robust == "none" else _robust_errors(fit, spec.robust, data, fixed)
+    covariance = fit.vcov.to_numpy(dtype=np.float64) if robust is None else robust.covariance
+    clusters = {} if robust is None else {"robust": {"kind": spec.robust, "clusters": robust.clusters}}
     return GrowthFit(
         fit=fit,
         names=fixed.names,
         method=spec.degrees_of_freedom,
-        covariance=fit.vcov.to_numpy(dtype=np.float64)[np.ix_(order, order)],
+        covariance=covariance[np.ix_(order, order)],
         variances=_variances(fit),
         spreads=_spreads(fit),
-        diagnostics={
+        robust=robust,
+        diagnostics=clusters
+        | {
             "library": "plneval.multilevel",
             "engine": fit.engine,
             "criterion": fit.criterion,
@@ -113,6 +131,31 @@ def fit_growth(fixed: FixedPart, spec: Multilevel, formula: MixedFormula) -> Gro
             "df_rule": spec.degrees_of_freedom,
         },
     )
+
+
+def _robust_errors(fit: multilevel.Fit, kind: str, data: pd.DataFrame, fixed: FixedPart) -> multilevel.RobustErrors:
+    """Errors robust to what lies within clusters; where the levels are not nested there are none, and no fallback."""
+    if fit.engine != "nested":
+        movers = fixed.notes.get("pupils_in_several_schools", 0)
+        cause = (
+            f"{movers} pupils are seen in several schools" if movers else "groups of one level lie in several others"
+        )
+        raise UserError(
+            f"robust: {kind} needs levels that are nested in clusters, and {cause}. Count a pupil anew in each school, "
+            "(1 | school:pupil) in place of (1 | pupil), or leave robust out."
+        )
+    outermost = list(fit.groups)[-1]
+    same = outermost in data and _same_partition(data[outermost], data["cluster"])
+    try:
+        return fit.robust_errors(kind, None if same else "cluster")
+    except multilevel.MultilevelError as error:
+        raise UserError(f"robust: {error}.") from None
+
+
+def _same_partition(one: pd.Series, other: pd.Series) -> bool:
+    """Whether two columns of labels group the rows alike."""
+    pairs = len(pd.DataFrame({"one": one, "other": other}).drop_duplicates())
+    return pairs == one.nunique() == other.nunique()
 
 
 def model_frame(fixed: FixedPart, formula: MixedFormula) -> tuple[pd.DataFrame, list[str]]:

@@ -32,6 +32,11 @@ SCHOOLS_TABLE = [
 ]
 
 
+def with_derived_columns(panel: pd.DataFrame) -> pd.DataFrame:
+    """A panel with ``ever_member`` and the columns of :data:`~plneval.config.panel_columns.DERIVED_COLUMNS`."""
+    return panel.assign(comparison_arm=1 - panel["ever_member"])
+
+
 def schools_table(
     schools: pd.DataFrame, networks: pd.DataFrame, membership: pd.DataFrame, cluster: pd.Series, status: pd.Series
 ) -> pd.DataFrame:
