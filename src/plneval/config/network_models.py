@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from plneval.config.base import Name
 from plneval.config.model_base import DidBase, NoHeadline
@@ -24,15 +24,16 @@ class DoseBands(NoHeadline):
     """Effects by year of participation and band of dose: how much schools took part is not random."""
 
     kind: Literal["networks.dose"]
-    measure: Literal["hours", "events", "share"] = "hours"
-    """Dose of a school-year: hours at meetings, number of meetings, or share of its networks' meetings attended."""
-    edges: list[float] = []
-    """Limits between the bands of doses above zero; terciles when left out."""
+    measure: Literal["hours_per_teacher", "hours", "events", "share"] = "hours_per_teacher"
+    """Dose of a school-year: mean hours at meetings of the teachers who came, hours of all of them together, number of
+    meetings, or share of its networks' meetings attended."""
+    edges: list[float] = Field(default=[], max_length=2)
+    """The two limits between low, middle and high doses; terciles of doses above zero when left out."""
 
     @model_validator(mode="after")
     def _edges_in_order(self) -> DoseBands:
-        if any(b <= a for a, b in zip([0.0, *self.edges], self.edges, strict=False)):
-            raise ValueError("edges: limits of bands must be above 0 and increase.")
+        if self.edges and (len(self.edges) != 2 or not 0 < self.edges[0] < self.edges[1]):
+            raise ValueError("edges: give two limits that are above 0 and increase, or none.")
         return self
 
 
