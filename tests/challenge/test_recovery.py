@@ -22,6 +22,7 @@ TRUTH = {
     },
     "effects": {
         "gap": {"maths": {"disadvantaged": 0.2, "not_disadvantaged": 0.07, "difference": 0.13}},
+        "after_leaving": {"maths": {"effect": 0.02}},
         "event_time": {"maths": {"0": {"all": 0.01}, "2": {"all": 0.10}}},
     },
 }
@@ -91,6 +92,12 @@ def test_the_gap_is_held_against_the_planted_difference_only(tmp_path: Path) -> 
         record(estimand="att_leaving", estimator="did.leaving"),
     )
     assert table[["estimand", "truth"]].to_numpy().tolist() == [["att_third_year_on", 0.13]]
+
+
+def test_effects_after_leaving_are_held_against_those_of_all_pupils_of_schools_that_left(tmp_path: Path) -> None:
+    left = {"estimand": "att_after_leaving", "estimator": "networks.after_leaving"}
+    table = recovered(tmp_path, record(**left), record(**left, subgroup="disadvantaged"))
+    assert table[["estimand", "truth"]].to_numpy().tolist() == [["att_after_leaving", 0.02]]
 
 
 def test_without_a_standard_error_distance_and_cover_are_missing(tmp_path: Path) -> None:

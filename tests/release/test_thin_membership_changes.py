@@ -11,7 +11,8 @@ from plneval.report.model_tables import estimand_name
 
 
 @pytest.mark.parametrize(
-    "estimand", ["att_leaving", "att_leaving_event_time", "att_switching_event_time", "att_switching_year"]
+    "estimand",
+    ["att_leaving", "att_leaving_event_time", "att_after_leaving", "att_switching_event_time", "att_switching_year"],
 )
 def test_an_effect_on_two_leaving_clusters_is_withheld_however_many_joined(estimand: str) -> None:
     records = pd.DataFrame(

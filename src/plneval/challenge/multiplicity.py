@@ -6,7 +6,7 @@ import pandas as pd
 
 from plneval.config.models import ModelSpec
 
-MAIN = ("att_third_year_on", "att_overall", "att_leaving", "att_switching")
+MAIN = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving")
 """The effect of a model that is tested: the first of these that it has."""
 FAMILY = ("secondary", "exploratory")
 

@@ -5,5 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-PLANTED: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {}
+
+def _after_leaving(planted: dict[str, Any], record: dict[Any, Any]) -> Any:
+    """Mean over all pupils of schools that have left and are not back."""
+    if record["subgroup"] != "all":
+        return None
+    return planted["effects"].get("after_leaving", {}).get(record["outcome"], {}).get("effect")
+
+
+PLANTED: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {
+    "att_after_leaving": _after_leaving,
+}
 """Estimand → function of ``truth.json`` and a record; None where nothing is planted for that record."""

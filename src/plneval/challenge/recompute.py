@@ -30,7 +30,12 @@ COLUMNS: Final = {
 }
 EXACT_DIGITS: Final = 16.0
 """Digits of two numbers that are equal: a double holds no more."""
-MAIN: Final = {"did.twfe": "att_overall", "did.leaving": "att_leaving", "did.switchers": "att_switching"}
+MAIN: Final = {
+    "did.twfe": "att_overall",
+    "did.leaving": "att_leaving",
+    "did.switchers": "att_switching",
+    "networks.after_leaving": "att_after_leaving",
+}
 """The main effect of kinds that have none from the third year on."""
 
 

@@ -15,6 +15,7 @@ from plneval.challenge.recompute import Recomputed
 from plneval.challenge.recompute_diff_diff import cell_by_diff_diff
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime, TripleDifference
+from plneval.config.network_models import AfterLeaving
 from plneval.standards import load
 
 Array = npt.NDArray[np.float64]
@@ -93,7 +94,32 @@ def gap_again(cohort: Cohort, spec: TripleDifference, panel: Path) -> list[Recom
     return found
 
 
-def _school_rows(cohort: Cohort, spec: GroupTime | TripleDifference, panel: Path, subgroup: str) -> pd.DataFrame:
+def after_leaving_again(cohort: Cohort, spec: AfterLeaving, panel: Path) -> list[Recomputed]:
+    """The effect on schools that have left, by the same regressions: their years as members are taken out.
+
+    Who is out in a year is read from the panel's membership. Nothing is computed again with covariates.
+    """
+    if spec.covariates:
+        return []
+    rows = _school_rows(cohort, spec, panel, spec.subgroup)
+    size = _weights(cohort, rows)
+    before = rows["entry_year"].isna() | (rows["year"] < rows["entry_year"]).fillna(False)
+    out = ~before & (rows["member"] == 0)
+    leavers = set(rows.loc[out, "school"])
+    rows = rows[rows["entry_year"].isna() | (rows["school"].isin(leavers) & (before | out))]
+    as_cells = GroupTime(
+        kind="did.att_gt", label=spec.label, outcome=spec.outcome, anticipation=spec.anticipation, comparison="never"
+    )
+    after = [cell for cell in _long_differences(rows, size, as_cells) if cell.year >= cell.group]
+    if not after:
+        return []
+    value, se = _stacked(after)
+    return [Recomputed("att_after_leaving", "", value, se, f"statsmodels {version('statsmodels')}, long differences")]
+
+
+def _school_rows(
+    cohort: Cohort, spec: GroupTime | TripleDifference | AfterLeaving, panel: Path, subgroup: str
+) -> pd.DataFrame:
     """School-years of an outcome and a subgroup; ``y`` is the modelled column."""
     table = pd.read_parquet(panel / "panel_school.parquet")
     column = "score" if cohort.outcomes[spec.outcome].standardise == "none" else "z"

@@ -12,7 +12,16 @@ from plneval.challenge.recompute import Recomputed
 from plneval.config.cohort import Cohort
 from plneval.config.network_models import NetworkModel
 
-AGAIN: Final[dict[str, Callable[[Cohort, Any, Path, pd.DataFrame], list[Recomputed]]]] = {}
+
+def _after_leaving(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> list[Recomputed]:
+    from plneval.challenge.recompute_group_time import after_leaving_again
+
+    return after_leaving_again(cohort, spec, panel)
+
+
+AGAIN: Final[dict[str, Callable[[Cohort, Any, Path, pd.DataFrame], list[Recomputed]]]] = {
+    "networks.after_leaving": _after_leaving,
+}
 """Kind → function of the cohort, the specification, the panel's folder and the model's records."""
 
 

@@ -92,4 +92,10 @@ class GapParts(NoHeadline):
     """Always the gap between disadvantaged and other pupils."""
 
 
-NetworkModel = Diffusion | DoseBands | Split | Spread | Moderation | Mediation | GapParts
+class AfterLeaving(DidBase, NoHeadline):
+    """The effect of having taken part on schools that have left and are not back, against schools that never join."""
+
+    kind: Literal["networks.after_leaving"]
+
+
+NetworkModel = Diffusion | DoseBands | Split | Spread | Moderation | Mediation | GapParts | AfterLeaving

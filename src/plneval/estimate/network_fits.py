@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Final
 
 from plneval.config.network_models import (
+    AfterLeaving,
     Diffusion,
     DoseBands,
     GapParts,
@@ -27,6 +28,7 @@ FITS: Final[dict[type[NetworkModel], str]] = {
     Moderation: "moderation",
     Mediation: "mediation",
     GapParts: "gap_parts",
+    AfterLeaving: "after_leaving",
 }
 """Kind of model → module of this package; its function of the same name takes the study and the specification."""
 

@@ -23,14 +23,15 @@ class Record:
     estimand : ``att_group_time``, ``att_event_time``, ``att_overall``, ``att_third_year_on``,
         ``att_third_year_on_equal``, ``pretrend``, ``coefficient``, ``between_network_sd``, ``att_new_network`` or
         ``variance``; of leaving and switching ``att_leaving_event_time``, ``att_leaving``,
-        ``att_switching_event_time``, ``att_switching`` and ``att_switching_year``.
+        ``att_switching_event_time``, ``att_switching`` and ``att_switching_year``; of schools that have left
+        ``att_after_leaving`` and ``att_after_leaving_event_time``.
     role : what the model was declared for before it was fitted.
     headline : True for the third-year-on effect of the cohort's headline model, and for no other record.
     outcome, subgroup : what was measured, for whom; ``gap`` for disadvantaged pupils less other pupils.
     comparison, sample : in words, with what members are compared and which rows are used.
     term : ``g2016:t2018``, ``e-1``, ``joint``, the column of a coefficient, the name of a variance, or empty.
     event_time : years from the entry year; for leaving and switching, outcome years from the first one with the new
-        membership; missing for aggregates.
+        membership; after leaving, study years from the first one out; missing for aggregates.
     estimate, se, ci_low, ci_high : in units of the modelled column: standard deviations for ``z`` and ``z_fixed``, the
         outcome's own unit for ``score``. ``pretrend``: the Wald statistic. ``variance``: squared units.
     df : degrees of freedom of the t distribution, missing for the normal; ``pretrend``: of the numerator.

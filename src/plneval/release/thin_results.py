@@ -14,8 +14,8 @@ from plneval.config.report import Disclosure
 from plneval.standards import load
 
 GROUP_TIME: Final = re.compile(r"g(\d{4}):t(\d{4})")
-SWITCHING: Final = ("att_leaving", "att_switching")
-"""Estimands about schools that leave or switch: these words begin them."""
+SWITCHING: Final = ("att_leaving", "att_switching", "att_after_leaving")
+"""Estimands about schools that leave, have left or switch: these words begin them."""
 
 
 def withheld_records(

@@ -17,6 +17,7 @@ _AGGREGATES = {
     "att_new_network": "From the third year on, in a new network (prediction interval)",
     "between_network_sd": "Standard deviation of the effect between networks",
     "att_leaving": "Leaving, for each outcome year outside",
+    "att_after_leaving": "After leaving, against schools that never join",
     "att_switching": "Membership, for each outcome year of it",
     "att_switching_year": "In the year of a switch",
     "pretrend": "Joint test of trends before joining (statistic)",
@@ -24,6 +25,7 @@ _AGGREGATES = {
 _EVENT_TIMES = {
     "att_event_time": "Event time",
     "att_leaving_event_time": "Outcome years since leaving:",
+    "att_after_leaving_event_time": "Years since the first one out:",
     "att_switching_event_time": "Outcome years since the first switch:",
 }
 _ORDER = [*_AGGREGATES, *_EVENT_TIMES, "coefficient"]

@@ -21,6 +21,7 @@ ESTIMATORS = {
     "did.twfe": "two-way fixed effects",
     "did.triple_difference": "effect on the gap (triple differences)",
     "did.leaving": "leavers against members that stay",
+    "networks.after_leaving": "leavers against schools that never join",
     "did.switchers": "schools that switch (de Chaisemartin and D'Haultfœuille)",
     "multilevel": "multilevel growth model",
 }
@@ -55,6 +56,7 @@ _WARNED = {
     "att_third_year_on_equal": "from the third year on, event times weighted equally",
     "att_overall": "all years of participation",
     "att_leaving": "the average effect of leaving",
+    "att_after_leaving": "the average effect on schools that have left",
     "att_switching": "the average effect of a year of membership",
     "att_switching_year": "the year of a switch",
     "pretrend": "the joint test of trends before joining",
@@ -336,7 +338,7 @@ def model_description(rows: Any) -> str:
 
 def representative(rows: Any) -> Any:
     """The record that stands for a model as a whole, as a table of one row: its widest average where it has one."""
-    for estimand in ("att_third_year_on", "att_overall", "att_leaving", "att_switching"):
+    for estimand in ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving"):
         found = rows[rows["estimand"] == estimand]
         if len(found):
             return found.head(1)
@@ -370,6 +372,8 @@ def _about(estimand: Any, event_time: Any) -> str:
     """Which of a model's numbers a warning is about."""
     if estimand == "att_event_time":
         return f"event time {number(event_time, 0)}"
+    if estimand == "att_after_leaving_event_time":
+        return f"year {number(event_time, 0)} from the first one out"
     if str(estimand).endswith("_event_time"):
         about = "leaving" if estimand == "att_leaving_event_time" else "the first switch"
         return f"outcome year {number(event_time, 0)} from {about}"
