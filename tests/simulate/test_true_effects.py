@@ -102,6 +102,20 @@ def test_cells_average_to_the_headline_with_their_pupils_as_weights(truth):
         assert truth["headline"][outcome]["treated_pupils"] == sum(weights)
 
 
+def test_networks_average_to_the_headline_with_their_pupils_as_weights(truth, made):
+    table = scored_effects(made, ~np.isnan(made.scores.points))
+    for outcome in ("maths", "reading"):
+        late = table[(table["subject"] == outcome) & (table["event_time"] >= 2)]
+        told = {number: one["third_year_on"][outcome] for number, one in enumerate(truth["networks"].values())}
+        by = late.groupby("network")["standardised"]
+        assert {number for number, value in told.items() if value is not None} == set(by.groups)
+        # The scores that planted errors lose are a few in a hundred.
+        for number, mean in by.mean().items():
+            assert told[number] == pytest.approx(mean, abs=0.02)
+        mean = np.average([told[number] for number in by.groups], weights=by.size())
+        assert truth["headline"][outcome]["effect"] == pytest.approx(mean, abs=0.005)
+
+
 def test_without_an_effect_nothing_is_planted_anywhere(written):
     truth = read_json(written(0.0) / "truth.json")
 

@@ -54,7 +54,7 @@ def truth(made: MadeStudy, kept: NDArray[np.bool_], errors: PlantedErrors) -> di
             "spread": _spread(made),
             "planted": _planted(made),
         },
-        "networks": _networks(made),
+        "networks": _networks(made, late),
         "schools": _schools(made),
         "ledger": {
             **errors.as_json(),
@@ -204,11 +204,20 @@ def _planted(made: MadeStudy) -> dict[str, Any]:
     }
 
 
-def _networks(made: MadeStudy) -> dict[str, Any]:
-    """Conditions and full direct effect in maths of each network, by its raw identifier."""
+def _networks(made: MadeStudy, late: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Of each network, by its raw identifier: full direct effect in maths, effect from the third year on, conditions.
+
+    ``third_year_on`` is the mean over all pupils of the schools whose first network it is, in the third year or later,
+    also after leaving; missing where there are none.
+    """
+    by_network = {
+        subject: {int(str(network)): _mean(own) for network, own in table.groupby("network")}
+        for subject, table in late.items()
+    }
     return {
         code: {
             "effect": made.effects.direct * (1 + float(made.networks.deviation[number])),
+            "third_year_on": {subject: by_network[subject].get(number) for subject in SUBJECTS},
             "conditions": {
                 condition: float(made.networks.conditions[number, place]) for place, condition in enumerate(CONDITIONS)
             },

@@ -43,7 +43,7 @@ def write_surveys(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
     """``survey_<instrument>_w<wave>.csv``: participants, colleagues and leaders of member schools, three waves."""
     typist, rng = made.typist("surveys"), stream(made.simulation.seed, "surveys")
     for wave, year in enumerate(wave_years(made.study), start=1):
-        answers = _answers(made, rng, year)
+        answers = answers_of(made, rng, year)
         for instrument, items in INSTRUMENTS.items():
             table = _survey(made, answers, wave, year, instrument)
             records = len(items)
@@ -73,8 +73,8 @@ def _silent(made: MadeStudy, typist: Typist, answered: set[str]) -> str:
     return silent[int(typist.rng.integers(0, len(silent)))]
 
 
-def _answers(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataFrame:
-    """Who answers in a year: one row a post, with what stands behind the answers in standard normal units.
+def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataFrame:
+    """Who answers in a year: one row a post (post, role, school), with a column ``<instrument>:<item>`` for each item.
 
     # ASSUME: Practice moves with participation: 0.6 SD for participants and 0.25 SD for colleagues in full effect;
     # policy moves by 0.5 SD. These are planted whatever the effect on pupils is.

@@ -1,0 +1,52 @@
+"""One questionnaire's answers of a study, scored, with prepare's numbers and the school year of every answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from plneval.artifacts import read_table
+from plneval.config.instrument import Form
+from plneval.networks.scales import Answers, read_answers, scale_scores
+from plneval.networks.study import NetworkStudy
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Answers to one form.
+
+    Attributes
+    ----------
+    name, form : the questionnaire.
+    answers : as :func:`plneval.networks.scales.read_answers` gives them.
+    raw : scale scores with pseudonyms, in the same order as ``scores``.
+    scores : scale scores with numbers: wave, date, school, network, teacher, role, scale, score, n_answered, n_items,
+        year. A respondent who named no network counts for the first network of their school.
+    notes : what happened to answers: rule, form, wave, item, count.
+    """
+
+    name: str
+    form: Form
+    answers: Answers
+    raw: pd.DataFrame
+    scores: pd.DataFrame
+    notes: pd.DataFrame
+
+
+def scored(study: NetworkStudy, name: str) -> Scored | None:
+    """Score a form of the study's instrument; None where the study has no such form, or no answers to it."""
+    form = None if study.instrument is None else study.instrument.forms.get(name)
+    if form is None:
+        return None
+    surveys = read_table(study.tables_folder / "surveys.parquet")
+    if not (surveys["instrument"] == name).any():
+        return None
+    answers = read_answers(surveys, name, form)
+    raw, few = scale_scores(answers, form)
+    scores = study.tables.with_numbers(raw)
+    # ASSUME: who names no network answers for the one that their school joined first.
+    of_school = study.schools.set_index("school")["network"]
+    scores["network"] = scores["network"].astype("Int64").fillna(scores["school"].map(of_school).astype("Int64"))
+    scores["year"] = study.tables.calendar.year_of(pd.to_datetime(scores["date"]))
+    return Scored(name, form, answers, raw, scores, pd.concat([answers.notes, few], ignore_index=True))
