@@ -145,7 +145,8 @@ def _column(effects: GroupTimeEffects, errors: AdjustedErrors, mean: Mean) -> Fl
             continue
         by_cluster = linear(mass, linear(surplus, effects.att))
         noise = project(errors.rows[:, chosen], surplus[:, chosen].T)
-        expected = float(np.sum((noise @ crossproduct(mass)) * noise))
+        # Rounding may leave it just below zero.
+        expected = max(float(np.sum((noise @ crossproduct(mass)) * noise)), 0.0)
         square = float(np.sum(by_cluster**2))
         if square > expected:
             total = total.copy()
