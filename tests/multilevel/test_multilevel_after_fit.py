@@ -276,6 +276,19 @@ def test_the_error_of_an_intraclass_correlation_is_the_balanced_designs() -> Non
     assert se == pytest.approx(expected, rel=5e-3)
 
 
+def test_shares_of_a_singular_fit_are_those_without_what_is_zero() -> None:
+    data = study("singular")
+    whole, part = fit("score ~ year + (1|pupil) + (1|school)", data), fit("score ~ year + (1|pupil)", data)
+    assert whole.singular
+    zero = whole.variance.set_index("group").loc["school", "variance"]
+    assert zero == pytest.approx(0, abs=1e-8)
+    table, expected = (m.variance_shares().set_index(["group", "quantity"]) for m in (whole, part))
+    for column in ("estimate", "se", "ci_low", "ci_high"):
+        for row in (("pupil", "share"), ("pupil", "intraclass correlation"), ("Residual", "variance")):
+            assert table.loc[row, column] == pytest.approx(expected.loc[row, column], rel=1e-4)
+    assert table.loc[("school", "intraclass correlation"), ["ci_low", "ci_high"]].isna().all()
+
+
 def moments_of(problems: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     drawn = np.array([np.r_[p.cross[:, p.outcome].sum(0)] for p in problems])
     return drawn.mean(axis=0), drawn.std(axis=0, ddof=1)

@@ -16,6 +16,7 @@ from plneval.config.random_terms import MixedFormula
 from plneval.estimate.fit import Basis, Estimate, Fit, no_influence, unestimable
 from plneval.estimate.growth_design import FixedPart, read_fixed_part, read_formula
 from plneval.estimate.growth_fit import GrowthFit, fit_growth
+from plneval.estimate.growth_groups import network_effects, value_added
 from plneval.estimate.growth_variances import between_networks, shares, variance_components
 from plneval.estimate.inference import long_covariance
 
@@ -38,7 +39,8 @@ def growth(panel: Path, spec: Multilevel, weight: Literal["pupils", "schools"]) 
         (school-years) that they are 1 for; ``between_network_sd`` for each slope over a treatment column by network,
         ``att_new_network``, the headline with an interval that foretells a new network's effect, and
         ``networks_below_zero``, the share of networks with an effect below zero; ``variance`` for each variance
-        component, ``intraclass_correlation`` for each level, and ``r_squared``.
+        component, ``intraclass_correlation`` for each level, and ``r_squared``; ``network_effect``, the headline as it
+        is predicted for each network, and ``school_value_added``, quantiles of schools before and after joining.
     """
     formula = read_formula(spec)
     networks = {"network", "cluster"} & set(formula.groups)
@@ -84,6 +86,7 @@ def _as_fit(
     headline = [fixed.effects[term] for term in spec.headline_terms if term in fixed.effects]
     absent = sorted(set(spec.headline_terms) - set(fixed.effects))
     after: list[Estimate] = []
+    groups: list[Estimate] = []
     if absent:
         diagnostics["no_headline"] = f"not told apart from the other columns, or without rows: {', '.join(absent)}"
     elif headline:
@@ -94,6 +97,8 @@ def _as_fit(
         estimates.append(_estimate(fixed, weight, model, ("att_third_year_on", ""), contrast, treated))
         contrasts.append(contrast)
         after = between_networks(model, estimates[-1], spec.confidence)
+        groups = network_effects(model, contrast, fixed, weight, diagnostics)
+        groups += value_added(model, estimates[-1].estimate, fixed, diagnostics)
     stacked = np.vstack(contrasts)
     keys = [estimate.key for estimate in estimates]
     covariance = long_covariance(keys, stacked @ model.covariance @ stacked.T)
@@ -101,6 +106,7 @@ def _as_fit(
     estimates += after
     estimates += variance_components(model, basis)
     estimates += shares(model, basis, spec.confidence, diagnostics)
+    estimates += groups
     return Fit(
         ESTIMATOR,
         fixed.response,

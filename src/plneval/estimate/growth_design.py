@@ -20,7 +20,7 @@ from plneval.estimate.sample import Exclusions
 from plneval.prepare.panel import with_derived_columns
 
 Array = npt.NDArray[np.float64]
-ALWAYS = ("school", "year", "arm", "ever_member", "network", "cluster")
+ALWAYS = ("school", "year", "arm", "ever_member", "treated", "network", "cluster")
 """Columns that are read whatever the formula names."""
 
 

@@ -72,9 +72,13 @@ class GrowthFit:
         root = "" if self.robust.exact else " (root from the statistics)"
         return f"REML, {kind} by cluster{root}, Satterthwaite"
 
+    def named(self, weights: Array) -> dict[str, float]:
+        """Weights of the fixed part, shape (p,), by the names that the fit knows; zeros left out."""
+        return {_column(k, self.names): float(weight) for k, weight in enumerate(weights) if weight != 0}
+
     def contrast(self, weights: Array) -> Contrast:
         """The combination with the given weights, shape (p,)."""
-        named = {_column(k, self.names): float(weight) for k, weight in enumerate(weights) if weight != 0}
+        named = self.named(weights)
         if self.robust is None:
             row = self.fit.contrast(named, self.method).iloc[0]
             return Contrast(float(row["estimate"]), float(row["se"]), float(row["df"]))
@@ -92,7 +96,8 @@ def fit_growth(fixed: FixedPart, spec: Multilevel, formula: MixedFormula) -> Gro
         The random terms do not fit the data, or robust errors were asked for and the levels are not nested in
         clusters: what was found and what to do.
     """
-    data, columns = model_frame(fixed, formula)
+    # Clusters hold whole networks, so comparison schools must be networks of their own for robust errors.
+    data, columns = model_frame(fixed, formula, apart=spec.robust != "none")
     if spec.robust != "none":
         data["cluster"] = _groups(fixed.rows, "cluster")
     text = f"y ~ {' + '.join(columns)} + {' + '.join(lme4_term(term) for term in formula.random)}"
@@ -158,19 +163,23 @@ def _same_partition(one: pd.Series, other: pd.Series) -> bool:
     return pairs == one.nunique() == other.nunique()
 
 
-def model_frame(fixed: FixedPart, formula: MixedFormula) -> tuple[pd.DataFrame, list[str]]:
+def model_frame(fixed: FixedPart, formula: MixedFormula, *, apart: bool = False) -> tuple[pd.DataFrame, list[str]]:
     """Response ``y``, columns ``x0``, ``x1``, … of the fixed part, and slopes and levels of the random terms.
 
-    Comparison schools have no network: each counts as one of its own, which changes nothing where the network's terms
-    are 0 for them (``(0 + ever_member + treated | network)``).
+    Comparison schools have no network: each counts as one of its own. Where the network's terms are 0 for them
+    (``(0 + ever_member + treated | network)``) one network for all of them says the same with fewer effects.
     """
+    lone = any(
+        "network" in term.groups and (len(term.groups) > 1 or term.intercept or _varies(fixed.rows, term.columns))
+        for term in formula.random
+    )
     columns = [_column(k, fixed.names) for k in range(len(fixed.names))]
     values = {column: fixed.x[:, k] for k, column in enumerate(columns) if column != INTERCEPT}
     data = pd.DataFrame({"y": fixed.y, **values})
     for name in formula.random_columns:
         data[name] = fixed.rows[name].to_numpy(dtype=np.float64)
     for name in formula.groups:
-        data[name] = _groups(fixed.rows, name)
+        data[name] = _groups(fixed.rows, name, together=not lone and not apart)
     return data, ["1" if INTERCEPT in columns else "0", *values]
 
 
@@ -184,9 +193,18 @@ def _column(position: int, names: tuple[str, ...]) -> str:
     return INTERCEPT if names[position] == INTERCEPT else f"x{position}"
 
 
-def _groups(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Labels of a level's groups; a comparison school is a network of its own, numbered below 0."""
-    labels = rows["network"].fillna(-rows["school"]) if name == "network" else rows[name]
+def _varies(rows: pd.DataFrame, columns: tuple[str, ...]) -> bool:
+    """Whether a column is not 0 for a comparison school."""
+    comparison = rows.loc[rows["network"].isna(), list(columns)]
+    return bool((comparison != 0).any(axis=None))
+
+
+def _groups(rows: pd.DataFrame, name: str, *, together: bool = False) -> pd.Series:
+    """Labels of a level's groups; comparison schools are networks of their own, numbered below 0, or ``together`` 0."""
+    if name == "network":
+        labels = rows["network"].fillna(0 if together else -rows["school"])
+    else:
+        labels = rows[name]
     missing = int(labels.isna().sum())
     if missing:
         raise UserError(f"formula: {missing} rows have no {name}, so it cannot be a level of the model.")

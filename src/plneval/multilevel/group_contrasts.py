@@ -15,11 +15,12 @@ import pandas as pd
 import scipy.linalg
 from scipy.special import ndtri
 
+from plneval.multilevel.batched import shrinkage
 from plneval.multilevel.criterion import Criterion
 from plneval.multilevel.crossed import CrossedCriterion
 from plneval.multilevel.design import Floats
 from plneval.multilevel.errors import MultilevelError
-from plneval.multilevel.random_effects import Chain, check_group, next_chain
+from plneval.multilevel.random_effects import Chain, apart, check_group, next_chain
 
 if TYPE_CHECKING:
     from plneval.multilevel.result import Fit
@@ -31,12 +32,11 @@ def group_contrast(fit: Fit, group: str, name: str, fixed: Mapping[str, float], 
     Raises
     ------
     MultilevelError
-        No such grouping factor, effect or term; the innermost level; heavily crossed levels.
+        No such grouping factor, effect or term; the largest of crossed levels; heavily crossed levels; rows of the
+        innermost level that are not there.
     """
     check_group(fit, group)
     place = list(fit.groups).index(group)
-    if place == 0:
-        raise MultilevelError(f"group contrasts are of the levels around {group}, the innermost one")
     shape = fit.statistics.model.levels[place]
     names = [fit.statistics.model.names[column] for column in shape.columns]
     if name not in names:
@@ -69,24 +69,36 @@ def _joint(fit: Fit, place: int) -> tuple[pd.Index, Floats, Floats]:
 
 
 def _nested(fit: Fit, engine: Criterion, place: int) -> tuple[pd.Index, Floats, Floats]:
+    statistics = fit.statistics
+    if place == 0:
+        statistics, engine = apart(fit, "a contrast of the innermost groups")
     problem = engine.problem
-    passed = engine.eliminate(list(fit.optimum.factors))
+    factors = list(fit.optimum.factors)
+    passed = engine.eliminate(factors)
     x, y, root = problem.fixed, problem.outcome, passed.root
     chain = Chain(x, root.coefficients[None], root.inverse[None])
+    # β is the outermost of the effects here, so that nothing is left to take from the score.
     nothing = np.zeros(len(x))
-    for at in range(len(problem.random) - 1, place - 2, -1):
-        rows = passed.cross[at][:, problem.random[at]]
-        chain = next_chain(
-            chain, problem.random[at], rows, passed.shrunk[at].weight, problem.parents[at], x, y, nothing
-        )
-    labels = fit.statistics.labels[place]
+    for at in range(len(problem.random) - 1, max(place - 2, -1), -1):
+        own, weight = problem.random[at], passed.shrunk[at].weight
+        chain = next_chain(chain, own, passed.cross[at][:, own], weight, problem.parents[at], x, y, nothing)
+    if place == 0:
+        units = problem.units
+        weight = shrinkage(units.products[:, :, problem.own], factors[0]).weight
+        chain = next_chain(chain, problem.own, units.products, weight, units.parent, x, y, nothing)
+        labels = units.labels
+    else:
+        labels = statistics.labels[place]
+        labels = None if labels is None else labels.take(problem.orders[place - 1])
     assert labels is not None
-    q, p = len(problem.random[place - 1]), len(x)
+    q, p = len(statistics.model.levels[place].columns), len(x)
     kept = np.r_[:q, chain.mean.shape[1] - p : chain.mean.shape[1]]
-    return labels.take(problem.orders[place - 1]), chain.mean[:, kept], chain.covariance[:, kept[:, None], kept]
+    return labels, chain.mean[:, kept], chain.covariance[:, kept[:, None], kept]
 
 
 def _crossed(fit: Fit, engine: CrossedCriterion, place: int) -> tuple[pd.Index, Floats, Floats]:
+    if place == 0:
+        raise MultilevelError("of crossed levels, group contrasts are of all but the one with most groups")
     passed = engine.eliminate(list(fit.optimum.factors))
     root = passed.root
     base = len(fit.statistics.model.working.fixed) + 1

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 PRECISION = 1e-6
 # Predicted decrease at which an optimisation of the other parameters stops.
 TOLERANCE = 1e-8
+# A rise that a certified optimum differs from by no more than this fraction is right.
+AGREEMENT = 1e-6
 # How often an interval's end is moved outwards before it is called unbounded.
 EXPANSIONS = 60
 
@@ -143,30 +145,48 @@ class HeldDeviance:
 
 
 class Profile:
-    """The profile of one parameter: the deviance above its minimum, with everything else optimised."""
+    """The profile of one parameter: the deviance above its minimum, with everything else optimised.
+
+    Points on the way to an interval's end are optimised with the Hessian of the point before, as it has been learnt
+    since; the end itself is certified, and looked for anew with certified points if it was not where it seemed.
+    """
 
     def __init__(self, held: HeldDeviance, start: Floats, least: float) -> None:
         self.held, self.least, self.start = held, least, start
         self.known: dict[float, Minimum] = {}
+        self.certify = False
 
     def root_of_rise(self, value: float) -> float:
         """The square root of how far the deviance rises if the parameter is held at a value: nearly linear in it."""
         if value not in self.known:
-            self.held.value = value
-            near = min(self.known, key=lambda other: abs(other - value), default=None)
-            found = (
-                minimise(self.held, self.start, tolerance=TOLERANCE)
-                if near is None
-                else minimise(self.held, self.known[near].point, hessian=self.known[near].hessian, tolerance=TOLERANCE)
-            )
-            if not found.converged:
-                found = min(found, minimise(self.held, self.start, tolerance=TOLERANCE), key=lambda end: end.value)
-            self.known[value] = found
+            self.known[value] = self._least_at(value, certify=self.certify or not self.known)
         return float(np.sqrt(max(self.known[value].value - self.least, 0.0)))
+
+    def _least_at(self, value: float, *, certify: bool) -> Minimum:
+        self.held.value = value
+        near = min(self.known, key=lambda other: abs(other - value), default=None)
+        if near is None:
+            return minimise(self.held, self.start, tolerance=TOLERANCE)
+        before = self.known[near]
+        found = minimise(self.held, before.point, hessian=before.hessian, tolerance=TOLERANCE, certify=certify)
+        if certify and not found.converged:
+            found = min(found, minimise(self.held, self.start, tolerance=TOLERANCE), key=lambda end: end.value)
+        return found
 
     def end(self, estimate: float, step: float, limit: float, wanted: float) -> float:
         """Where the root has risen to ``wanted``, from the estimate towards ``limit``; the limit if it never does."""
-        self.known = {}
+        for self.certify in (False, True):
+            self.known = {}
+            found = self._end(estimate, step, limit, wanted)
+            if self.certify or not np.isfinite(found):
+                return found
+            seemed = self.root_of_rise(found)
+            certified = float(np.sqrt(max(self._least_at(found, certify=True).value - self.least, 0.0)))
+            if abs(certified - seemed) <= AGREEMENT * wanted:
+                return found
+        raise AssertionError("unreachable")
+
+    def _end(self, estimate: float, step: float, limit: float, wanted: float) -> float:
         inside, outside = estimate, estimate + step
         for _ in range(EXPANSIONS):
             beyond = (outside - limit) * np.sign(step) >= 0

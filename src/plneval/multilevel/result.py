@@ -314,7 +314,7 @@ class Fit:
         """Effect ``name`` of each group plus a combination of fixed effects: a group's own coefficient.
 
         Unlike those of :meth:`random_effects`, standard errors hold the fixed effects' too. Columns: the grouping
-        factor's name, ``estimate``, ``se``, ``ci_low``, ``ci_high`` (normal). Not of the innermost level.
+        factor's name, ``estimate``, ``se``, ``ci_low``, ``ci_high`` (normal).
         """
         return group_contrast(self, group, name, fixed, level)
 

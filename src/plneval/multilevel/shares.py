@@ -222,15 +222,19 @@ def moments_of_fit(fit: Fit) -> RowMoments:
 
 
 def shares_of_fit(fit: Fit, level: float) -> pd.DataFrame:
-    """The table of :func:`share_table` for a fit; intervals are missing where it is singular."""
+    """The table of :func:`share_table` for a fit.
+
+    Where it is singular, intervals are given what lies on the boundary: the criterion is even in a standard deviation
+    of 0, so that its covariance with the other parameters vanishes, and so does the derivative of every share in it.
+    Those of a level without variance are missing.
+    """
     found = covariance_of_parameters(fit.engine_used, fit.parameters, fit.optimum)
-    covariance = np.full_like(found.covariance, np.nan) if fit.singular else found.covariance
     return share_table(
         moments_of_fit(fit),
         fit.optimum.factors,
         fit.sigma,
         parameter_directions(fit.engine_used, fit.parameters),
-        covariance,
+        found.covariance,
         list(fit.groups),
         level,
         nested=isinstance(fit.engine_used, Criterion),

@@ -178,6 +178,7 @@ def minimise(
     hessian: Floats | None = None,
     tolerance: float = TOLERANCE,
     max_evaluations: int = 2_000,
+    certify: bool = True,
 ) -> Minimum:
     """Minimise a function from a start.
 
@@ -191,12 +192,17 @@ def minimise(
         (m, m) an approximation of the Hessian at the start; by differences of gradients without it.
     tolerance
         Predicted decrease at which to stop.
+    certify
+        Whether a fresh Hessian must say so; without it the approximation that was learnt on the way does, and the
+        result is not called converged.
     """
     search = _Search(objective, start, hessian)
     refused = 0
     while search.evaluations < max_evaluations:
         predicted, least, direction = search.decrement()
         if predicted <= tolerance:
+            if not certify and least >= -FLAT * 10:
+                return _ended(search, predicted, converged=False)
             if not search.fresh:
                 search.refresh()
                 continue
