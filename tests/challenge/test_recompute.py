@@ -25,6 +25,7 @@ from plneval.config.models import (
     Multilevel,
     SunAbraham,
     Switchers,
+    Synthetic,
     TripleDifference,
     TwoWay,
 )
@@ -150,6 +151,32 @@ def test_leaving_and_switchers_agree_with_plain_differences(tmp_path: Path, spec
     assert len(table) >= 3
     assert (table["digits"] > 10).all()
     assert table["agrees"].all()
+
+
+def test_synthetic_difference_in_differences_agrees_with_diff_diff_and_a_jackknife_by_hand(tmp_path: Path) -> None:
+    """Two entry groups in networks, a school seen in some years only and one that joins after the last year."""
+    rows = study(6)
+    full = rows[rows.groupby("school")["year"].transform("size") == 6]
+    extra = full[full["school"] > 10].assign(school=lambda d: d["school"] + 20, z=lambda d: d["z"] * 0.8 + 0.1)
+    table = pd.concat([rows, extra.assign(cluster=extra["school"] + 20)], ignore_index=True)
+    draws = np.random.default_rng(7)
+    joined = []
+    for school in range(51, 58):
+        level = draws.normal()
+        for year in (2010, 2011, 2012, 2014, 2015, 2016):
+            entry = (2012, 2014)[school % 2] if school < 57 else 2018
+            z = level + 0.1 * (year - 2010) + draws.normal(scale=0.3)
+            joined.append({"school": school, "year": year, "entry_year": entry, "cluster": school, "n": 30.0, "z": z})
+    table = pd.concat([table, pd.DataFrame(joined)], ignore_index=True).astype({"entry_year": "Int64"})
+    panel = write_panel(tmp_path, school_panel(table))
+    spec = Synthetic(kind="did.synthetic", label="l", outcome="maths")
+    found = again(spec, panel)
+    assert set(found["estimand"]) == {"att_event_time", "att_overall", "att_third_year_on"}
+    assert found["by"].str.startswith("diff-diff ").all()
+    assert (found["digits"] > 8).all()
+    np.testing.assert_allclose(found["se_recomputed"], found["se"], rtol=1e-8)
+    assert found["agrees"].all()
+    assert not again(spec, panel, change=1e-4).set_index("estimand").loc["att_third_year_on", "agrees"]
 
 
 def test_the_event_study_agrees_with_another_library(panel: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import did_data
@@ -17,7 +18,9 @@ from plneval.did.synthetic import _fit, _sample
 from plneval.did.synthetic_variance import _searched
 
 VALUES = json.loads((Path(__file__).parent / "reference" / "synthdid_values.json").read_text())
-SMOKING = Path(__file__).resolve().parents[3] / "shared" / "data" / "reference" / "california_prop99.csv"
+REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "data" / "reference"
+SMOKING = Path(os.environ.get("PLNEVAL_PROP99", REFERENCE / "california_prop99.csv"))
+"""data/california_prop99.csv of synth-inference/synthdid: State;Year;PacksPerCapita;treated, 39 states, 31 years."""
 UNITS = {"outcome": "y", "time": "year", "unit": "unit", "entry": "entry"}
 METHODS = {"synthetic_did": "synthdid_estimate", "synthetic_control": "sc_estimate", "did": "did_estimate"}
 
@@ -63,7 +66,10 @@ def test_groups_are_averaged_by_treated_unit_periods() -> None:
 
 
 def test_proposition_99() -> None:
-    """California's tobacco sales: -15.60383, -19.61966 and -27.34911 (the package's published example)."""
+    """California's tobacco sales: -15.60383, -19.61966 and -27.34911 (the package's published example).
+
+    With one treated state the placebo estimates are those of each of the 38 others in its place.
+    """
     if not SMOKING.exists():
         pytest.skip("california_prop99.csv is not there (its licence is unclear, so it is not in the project)")
     data = pd.read_csv(SMOKING, sep=";")
@@ -71,7 +77,42 @@ def test_proposition_99() -> None:
     names = {"outcome": "PacksPerCapita", "time": "Year", "unit": "State", "entry": "entry"}
     for method, expected in zip(METHODS, [-15.60383, -19.61966, -27.34911], strict=True):
         found = did.synthetic(data, **names, method=method, replications=50)
-        assert found.estimate == pytest.approx(expected, abs=6e-6)
+        assert found.estimate == pytest.approx(expected, abs=5e-6)
+        assert len(np.unique(found.replications.round(4))) <= 38
+        assert 5 < found.se < 30
+
+
+def test_event_times_weigh_groups_by_their_units_in_every_replication() -> None:
+    """Two units entering in 2009 and three in 2011, to 2012: 5 units at 0 and 1, 2 at 2 and 3."""
+    for vcov, method in (("jackknife", "synthetic_did"), ("placebo", "did")):
+        found = did.synthetic(did_data.few_treated(), **UNITS, vcov=vcov, method=method, replications=60)
+        events = found.event_times
+        assert list(events["event_time"]) == [0, 1, 2, 3]
+        assert list(events["n_treated"]) == [5, 5, 2, 2]
+        by_group = found.effects.pivot(index="event_time", columns="group", values="estimate")
+        expected = (2 * by_group[2009] + 3 * by_group[2011].fillna(0)) / np.array([5, 5, 2, 2])
+        np.testing.assert_allclose(events["estimate"], expected, rtol=1e-12)
+        assert events["estimate"] @ events["n_treated"] / 14 == pytest.approx(found.estimate, rel=1e-12)
+        if vcov == "jackknife":
+            # Leaving a treated unit out changes how many there are.
+            kept = np.tile([5, 5, 2, 2], (30, 1))
+            entry = did_data.few_treated().groupby("unit")["entry"].first().loc[list(found.clusters)].to_numpy()
+            kept[entry == 2009] -= 1
+            kept[entry == 2011] -= np.array([1, 1, 0, 0])
+            whole = np.sum(found.event_replications * kept, axis=1) / kept.sum(axis=1)
+            np.testing.assert_allclose(whole, found.replications, rtol=1e-10)
+            spread = found.event_replications - found.event_replications.mean(axis=0)
+            np.testing.assert_allclose(events["se"], np.sqrt(29 / 30 * np.sum(spread**2, axis=0)), rtol=1e-12)
+    alone = did.synthetic(one_group(2011), **UNITS, vcov="jackknife")
+    np.testing.assert_allclose(alone.event_times["se"], alone.effects["se"], rtol=1e-12)
+
+
+def test_estimates_can_be_had_without_standard_errors() -> None:
+    bare = did.synthetic(one_group(2011), **UNITS, vcov="none")
+    assert bare.estimate == did.synthetic(one_group(2011), **UNITS, vcov="jackknife").estimate
+    assert np.isnan([bare.se, bare.ci_low, bare.p]).all()
+    assert bare.event_times["se"].isna().all()
+    assert len(bare.replications) == 0
 
 
 def test_equal_weights_are_difference_in_differences() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
-from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, TripleDifference
+from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, Synthetic, TripleDifference
 from plneval.config.network_models import NetworkModel
 
 COLUMNS: Final = {
@@ -61,6 +61,7 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
 
     Group-time effects: weighted least squares of long differences by statsmodels, and without covariates each cell by
     diff-diff. Two-way regressions: linearmodels. Other regressions and imputation: statsmodels with dummy variables.
+    Synthetic difference-in-differences: diff-diff, and clusters left out by hand.
     Multilevel models: mixedlm where that is quick, otherwise Henderson's equations at the fitted variances by scipy,
     which check coefficients and standard errors, not the maximisation.
 
@@ -126,6 +127,10 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
         from plneval.challenge.recompute_membership import membership_again
 
         return membership_again(cohort, spec, panel)
+    if isinstance(spec, Synthetic):
+        from plneval.challenge.recompute_synthetic import synthetic_again
+
+        return synthetic_again(cohort, spec, panel, records)
     if isinstance(spec, Multilevel):
         from plneval.challenge.recompute_growth import growth_again
 

@@ -59,6 +59,12 @@ class TwoWay(ModelBase):
     kind: Literal["did.twfe"]
 
 
+class Synthetic(ModelBase):
+    """Synthetic difference-in-differences after Arkhangelsky and others (2021), by entry group: for few members."""
+
+    kind: Literal["did.synthetic"]
+
+
 class TripleDifference(DidBase, NoHeadline):
     """Effect on the gap: on disadvantaged pupils in excess of that on other pupils of the same schools."""
 
@@ -125,6 +131,7 @@ ModelSpec = Annotated[
     | ExtendedTwoWay
     | EventStudy
     | TwoWay
+    | Synthetic
     | TripleDifference
     | Leaving
     | Switchers

@@ -20,8 +20,10 @@ from plneval.did.synthetic_variance import (
     FittedGroups,
     Replications,
     bootstrap,
+    by_event_time,
     jackknife,
     placebo,
+    unreplicated,
 )
 
 Entry = tuple[str, str, int, Sequence[Any]]
@@ -42,6 +44,8 @@ class SyntheticEffects:
         (share of the treated unit-periods).
     effects
         One row for each group and period averaged: group, time, event_time, estimate, se.
+    event_times
+        One row for each event time, groups weighing as their treated units: event_time, estimate, se, n_treated.
     unit_weights, time_weights
         group, unit, weight; and group, time, weight (periods before entry; 0 for synthetic control). Each group's add
         up to 1, and the weights of 0 are among them.
@@ -49,8 +53,10 @@ class SyntheticEffects:
         One row for each group: noise, zeta_unit, zeta_time (penalties), and rmse_before, the root mean square
         distance of the weighted comparison from the treated mean before entry, up to a constant (none for synthetic
         control).
-    replications
-        (R,) estimates under resampling; clusters in sorted order for the jackknife.
+    replications, event_replications
+        (R,) estimates under resampling, and (R, E) those by event time; none for ``vcov="none"``.
+    clusters
+        Labels of the clusters that the jackknife leaves out, in the order of its replications; otherwise all in use.
     n_comparison, n_treated
         Units.
     seed, level
@@ -68,10 +74,13 @@ class SyntheticEffects:
     p: float
     table: pd.DataFrame
     effects: pd.DataFrame
+    event_times: pd.DataFrame
     unit_weights: pd.DataFrame
     time_weights: pd.DataFrame
     fit: pd.DataFrame
     replications: Floats
+    event_replications: Floats
+    clusters: pd.Index
     n_comparison: int
     n_treated: int
     seed: int
@@ -110,7 +119,8 @@ def synthetic(
     vcov
         ``"placebo"``: never-treated units at random in the places of the treated; works with a single treated unit,
         supposes that the treated vary as the never treated do. ``"jackknife"``: at least two treated clusters in
-        each group; weights are kept. ``"bootstrap"``: for many treated. The last two work by ``cluster``.
+        each group; weights are kept. ``"bootstrap"``: for many treated. The last two work by ``cluster``. ``"none"``:
+        estimates only.
     replications, seed
         Of placebo and bootstrap.
     min_event
@@ -149,6 +159,8 @@ def synthetic(
     elif vcov == "bootstrap":
         _check_several(sample)
         drawn = bootstrap(fitted, replications, seed)
+    elif vcov == "none":
+        drawn = unreplicated(fitted)
     else:
         _check_single(cells, sample)
         drawn = placebo(fitted, replications, seed)
@@ -165,11 +177,12 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Units in use: (U, T) outcomes, labels, cluster codes and entries; groups with positions of their periods."""
+    """Units in use: (U, T) outcomes, labels, clusters (codes and labels), entries; groups' positions of periods."""
 
     outcome: Floats
     units: pd.Index
     cluster: Integers
+    clusters: pd.Index
     entry: Floats
     times: Floats
     groups: Floats
@@ -231,6 +244,7 @@ def _sample(cells: Cells, method: str, min_event: float) -> _Sample:
         outcome=table[usable],
         units=cells.units[usable],
         cluster=cells.cluster[usable],
+        clusters=cells.clusters[np.unique(cells.cluster[usable])],
         entry=entry[usable],
         times=times,
         groups=groups,
@@ -313,6 +327,11 @@ def _result(
             "weight": share,
         }
     )
+    events = [sample.times[after] - group for group, after in zip(sample.groups, sample.after, strict=True)]
+    sizes = np.array(fitted.sizes)
+    keys, by_event = by_event_time([curve[None, :] for curve in curves], sizes[None, :], events)
+    event_replications = by_event_time(drawn.curves, drawn.sizes, events)[1]
+    behind = [int(sum(size for size, own in zip(sizes, events, strict=True) if key in own)) for key in keys]
     never = sample.units[sample.never]
     unit_rows, time_rows, effect_rows, fit_rows = [], [], [], []
     for a, group in enumerate(labels):
@@ -339,10 +358,15 @@ def _result(
         p=float(2 * ndtr(-abs(estimate) / se)) if se > 0 else float("nan"),
         table=table,
         effects=pd.concat(effect_rows, ignore_index=True),
+        event_times=pd.DataFrame(
+            {"event_time": keys, "estimate": by_event[0], "se": error(event_replications), "n_treated": behind}
+        ),
         unit_weights=pd.concat(unit_rows, ignore_index=True),
         time_weights=pd.concat(time_rows, ignore_index=True),
         fit=pd.DataFrame(fit_rows, columns=["group", "noise", "zeta_unit", "zeta_time", "rmse_before"]),
         replications=drawn.overall,
+        event_replications=event_replications,
+        clusters=sample.clusters,
         n_comparison=fitted.n_comparison,
         n_treated=sum(fitted.sizes),
         seed=asked.seed,

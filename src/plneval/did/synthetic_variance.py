@@ -16,7 +16,7 @@ from plneval.did.errors import DidError
 from plneval.did.simplex import normalized
 from plneval.did.synthetic_fit import GroupPanel, GroupWeights, effect_curves, find_weights
 
-VCOVS = ("placebo", "jackknife", "bootstrap")
+VCOVS = ("placebo", "jackknife", "bootstrap", "none")
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,20 @@ class FittedGroups:
 class Replications:
     """Estimates under resampling.
 
-    ``overall`` (R,); ``groups`` (R, A), ``curves`` one (R, periods) for each group: NaN where a sample lacks the group.
+    ``overall`` (R,); ``groups`` (R, A), ``curves`` one (R, periods) for each group: NaN where a sample lacks the group;
+    ``sizes`` (R, A) treated units of each group.
     """
 
     overall: Floats
     groups: Floats
     curves: list[Floats]
+    sizes: Integers
 
 
 def _combined(fitted: FittedGroups, curves: list[Floats], sizes: Integers) -> Replications:
     groups = np.column_stack([curve.mean(axis=1) for curve in curves])
     overall = np.einsum("ra,ra->r", fitted.shares(sizes), np.where(sizes > 0, groups, 0.0))
-    return Replications(overall, groups, curves)
+    return Replications(overall, groups, curves, sizes)
 
 
 def placebo(fitted: FittedGroups, replications: int, seed: int) -> Replications:
@@ -183,8 +185,40 @@ def jackknife(fitted: FittedGroups) -> Replications:
     return _combined(fitted, curves, np.column_stack(sizes))
 
 
+def unreplicated(fitted: FittedGroups) -> Replications:
+    """No replications: standard errors are missing."""
+    curves = [np.empty((0, len(panel.after))) for panel in fitted.panels]
+    return _combined(fitted, curves, np.empty((0, len(curves)), dtype=np.intp))
+
+
+def by_event_time(curves: Sequence[Floats], sizes: Integers, event_times: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Effects by event time, groups weighing as their treated units.
+
+    Parameters
+    ----------
+    curves, sizes
+        As of :class:`Replications`.
+    event_times
+        (periods,) event times of each group's curve.
+
+    Returns
+    -------
+    tuple
+        (E,) event times in ascending order, and (R, E) effects: NaN where a sample has no group with the event time.
+    """
+    keys = np.unique(np.concatenate(list(event_times)))
+    total, mass = np.zeros((len(sizes), len(keys))), np.zeros((len(sizes), len(keys)))
+    for a, (curve, own) in enumerate(zip(curves, event_times, strict=True)):
+        place, size = np.searchsorted(keys, own), sizes[:, [a]]
+        total[:, place] += np.where(size > 0, size * curve, 0.0)
+        mass[:, place] += size
+    return keys, np.divide(total, mass, out=np.full(total.shape, np.nan), where=mass > 0)
+
+
 def spread(values: Floats) -> Floats:
     """Root mean square distance from the mean over replications (first axis), those without the value left out."""
+    if not len(values):
+        return np.full(values.shape[1:], np.nan)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sqrt(np.nanmean((values - np.nanmean(values, axis=0)) ** 2, axis=0)))
 
@@ -198,4 +232,5 @@ ERRORS: dict[str, Callable[[Floats], Floats]] = {
     "placebo": spread,
     "bootstrap": spread,
     "jackknife": jackknife_error,
+    "none": spread,
 }

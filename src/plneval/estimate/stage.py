@@ -11,7 +11,7 @@ from plneval.artifacts import digest_bytes, digest_file, digest_json, write_json
 from plneval.config.cohort import Cohort
 from plneval.config.dependence import stage_sections
 from plneval.config.instrument import Instrument
-from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, TripleDifference
+from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, Synthetic, TripleDifference
 from plneval.config.network_models import NetworkModel
 from plneval.config.provenance import stage_digest
 from plneval.estimate.counts import PupilCounts
@@ -130,6 +130,10 @@ def fit_model(
         from plneval.estimate.group_time import group_time
 
         return group_time(sample, spec, pupils, cohort.design.minimum_entry_group, seed)
+    if isinstance(spec, Synthetic):
+        from plneval.estimate.synthetic_did import synthetic_did
+
+        return synthetic_did(sample, spec, pupils, seed)
     from plneval.estimate.linear_did import linear_did
 
     return linear_did(sample, spec, pupils)

@@ -19,6 +19,7 @@ ESTIMATORS = {
     "did.extended_twfe": "extended two-way fixed effects (Wooldridge)",
     "did.event_study": "two-way fixed effects event study",
     "did.twfe": "two-way fixed effects",
+    "did.synthetic": "synthetic difference-in-differences (Arkhangelsky and others)",
     "did.triple_difference": "effect on the gap (triple differences)",
     "did.leaving": "leavers against members that stay",
     "networks.after_leaving": "leavers against schools that never join",
