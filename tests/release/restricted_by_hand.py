@@ -27,6 +27,9 @@ from evidence_by_hand import (
     spec,
 )
 
+from exposure_by_hand import exposure
+
+from membership_by_hand import membership_tables
 from plneval.challenge.document import verdict_document
 from plneval.challenge.gate import to_table
 from plneval.challenge.gates import form_gates
@@ -132,6 +135,7 @@ def frames() -> dict[str, pd.DataFrame]:
     }
 
 
+        **exposure(),
 def robust() -> dict[str, pd.DataFrame]:
     """Sensitivity of the headline: one of the networks left out has two schools."""
     loo = [("cs_maths", i + 1, 0.1 + 0.0123456 * i, 0.03, 0.04, 0.19, n) for i, n in enumerate((3, 2, 4))]

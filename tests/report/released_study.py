@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from released_exposure import exposure
 from released_measures import measures
 from released_records import DIGEST, benefit_records, inconclusive_records, not_causal_records
 
@@ -321,6 +322,7 @@ def write_released(folder: Path, variant: str) -> Path:
     )
     frames |= _sensitivity(variant, str(records.iloc[0]["model"]))
     frames["standards"] = pd.DataFrame(
+    frames |= exposure(variant)
         [
             {
                 "name": "months_trial",

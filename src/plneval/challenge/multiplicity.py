@@ -6,8 +6,10 @@ import pandas as pd
 
 from plneval.config.models import ModelSpec
 
-MAIN = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving")
+MAIN = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving", "att_direct")
 """The effect of a model that is tested: the first of these that it has."""
+ALSO = {"att_direct": "att_indirect"}
+"""What else is tested beside a main effect."""
 FAMILY = ("secondary", "exploratory")
 
 
@@ -19,10 +21,12 @@ def multiplicity_table(specs: dict[str, ModelSpec], records: pd.DataFrame) -> pd
     """
     found = []
     for model, spec in specs.items():
-        rows = records[(records["model"] == model) & records["estimand"].isin(MAIN) & records["p"].notna()]
-        if spec.role in FAMILY and not spec.headline and len(rows):
-            main = min(rows.to_dict("records"), key=lambda row: MAIN.index(row["estimand"]))
-            found.append((model, main["estimand"], spec.role, float(main["p"])))
+        tested = records[(records["model"] == model) & records["p"].notna()].drop_duplicates("estimand")
+        p = tested.set_index("estimand")["p"]
+        main = next((name for name in MAIN if name in p.index), None)
+        if spec.role in FAMILY and not spec.headline and main is not None:
+            names = [main, *(name for name in [ALSO.get(main)] if name in p.index)]
+            found += [(model, name, spec.role, float(p[name])) for name in names]
     table = pd.DataFrame(found, columns=["model", "estimand", "role", "p"]).astype({"p": "float64"})
     if len(table):
         from statsmodels.stats.multitest import multipletests

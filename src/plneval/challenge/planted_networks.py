@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from plneval.challenge.planted_exposure import PLANTED_EXPOSURE
+
 
 def _after_leaving(planted: dict[str, Any], record: dict[Any, Any]) -> Any:
     """Mean over all pupils of schools that have left and are not back."""
@@ -15,5 +17,6 @@ def _after_leaving(planted: dict[str, Any], record: dict[Any, Any]) -> Any:
 
 PLANTED: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {
     "att_after_leaving": _after_leaving,
+    **PLANTED_EXPOSURE,
 }
 """Estimand → function of ``truth.json`` and a record; None where nothing is planted for that record."""

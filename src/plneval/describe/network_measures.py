@@ -7,7 +7,10 @@ from typing import Final
 
 import pandas as pd
 
+from plneval.describe.exposure_measures import OF_EXPOSURE
 from plneval.networks.study import NetworkStudy
 
-OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {}
+OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
+    **OF_EXPOSURE,
+}
 """Measure → function. The release door lists the columns that may leave (``plneval.release.door``)."""

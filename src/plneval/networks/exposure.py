@@ -237,7 +237,7 @@ def separability(tables: StudyTables, panel: pd.DataFrame) -> pd.DataFrame:
         if reason == "school_level":
             total = None
         told_apart = reason in ("linked", "partly_linked")
-        text = _separability_sentence(outcome.label, reason, counts["unknown"], len(own))
+        text = _separability_sentence(outcome.label, reason)
         rows.append(
             (name, told_apart, reason, total, *(v if total is not None else None for v in counts.values()), text)
         )
@@ -261,7 +261,7 @@ def _why_not(tables: StudyTables, name: str, taught: set[str], counts: dict[str,
     return "partly_linked" if counts["unknown"] else "linked"
 
 
-def _separability_sentence(label: str, reason: str, unknown: int, total: int) -> str:
+def _separability_sentence(label: str, reason: str) -> str:
     cannot = (
         f"{label}: effects on pupils of participating teachers and on pupils of their colleagues cannot be told apart"
     )
@@ -271,7 +271,7 @@ def _separability_sentence(label: str, reason: str, unknown: int, total: int) ->
         "no_participants": f"{cannot}, because no data say which teachers took part.",
         "not_taught": f"{cannot}, because the teaching data hold no subject of that name.",
         "one_group": f"{cannot}, because one of the two groups holds no pupil.",
-        "partly_linked": f"{label}: {unknown:,} of {total:,} scores in schools that joined have no teacher link and "
-        f"are left out where direct and indirect effects are told apart.",
+        "partly_linked": f"{label}: scores without a teacher link are left out where direct and indirect effects are "
+        f"told apart.",
         "linked": f"{label}: every score in schools that joined has a teacher link.",
     }[reason]

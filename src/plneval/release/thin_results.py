@@ -16,6 +16,8 @@ from plneval.standards import load
 GROUP_TIME: Final = re.compile(r"g(\d{4}):t(\d{4})")
 SWITCHING: Final = ("att_leaving", "att_switching", "att_after_leaving")
 """Estimands about schools that leave, have left or switch: these words begin them."""
+PARTS: Final = ("att_direct", "att_indirect", "within_school", "mobilisation_ratio", "dose_")
+"""Estimands about a part of the member schools, or of their pupils: these words begin them."""
 
 
 def withheld_records(
@@ -60,8 +62,8 @@ def _member_schools(
     if estimand == "att_group_time":
         found = GROUP_TIME.fullmatch(record["term"])
         return float(schools.get(int(found[1]), 0)) if found else float("nan")
-    if str(estimand).startswith(SWITCHING):
-        # The schools that leave or switch are not counted apart; they are at least as many as their clusters.
+    if str(estimand).startswith((*SWITCHING, *PARTS)):
+        # The schools that they are about are not counted apart; they are at least as many as their clusters.
         return float(record["clusters_treated"])
     cells = records[(records["model"] == record["model"]) & (records["estimand"] == "att_group_time")]
     if estimand == "att_event_time":
