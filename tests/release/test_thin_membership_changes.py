@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from restricted_by_hand import cohort
 
 from plneval.config.report import Disclosure
 from plneval.release.thin_results import withheld_records
@@ -29,7 +30,7 @@ def test_an_effect_on_two_leaving_clusters_is_withheld_however_many_joined(estim
         }
     )
     entered = pd.DataFrame({"entry_year": [2014, 2015], "n_schools": [10, 12]})
-    reason = withheld_records(records, entered, None, {}, Disclosure(minimum_schools=3))  # type: ignore[arg-type]
+    reason = withheld_records(records, entered, cohort(), {}, Disclosure(minimum_schools=3))
     assert reason.tolist() == ["fewer than 3 schools", ""]
 
 

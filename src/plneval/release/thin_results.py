@@ -45,7 +45,9 @@ def withheld_records(
     ).min(axis=1)
     reason = pd.Series("", index=records.index, dtype="str")
     reason[fewest.lt(rule.minimum_schools).fillna(False)] = f"fewer than {rule.minimum_schools} schools"
-    _withhold_second(records, reason)
+    people = cohort.design.weight == "pupils"
+    few = records["n_treated"].astype("Float64").between(1, rule.minimum_count - 1).fillna(False).astype(bool)
+    _withhold_second(records, reason, few & people & (records["estimand"] == "network_effect"))
     return reason
 
 
@@ -99,14 +101,25 @@ def _groups_at(time: int, entry_years: list[int], cohort: Cohort, spec: ModelSpe
     return [entry for entry in entry_years if any(counts(year - entry) for year in years)]
 
 
-def _withhold_second(records: pd.DataFrame, reason: pd.Series) -> None:
+def _withhold_second(records: pd.DataFrame, reason: pd.Series, few_people: pd.Series) -> None:
+    """Withhold another number where a single one is withheld, and a reader could work it out from the others.
+
+    These are group-time effects of an event time, whose average is shown, and effects of a model's networks, whose
+    departures from the mean add up to 0.
+
+    Parameters
+    ----------
+    few_people : records that are withheld later, since they rest on too few people.
+    """
     cells = records[(records["estimand"] == "att_group_time") & records["estimate"].notna()]
-    for _, together in cells.groupby(["model", "event_time"], sort=True):
-        out = reason[together.index] != ""
+    networks = records[(records["estimand"] == "network_effect") & records["estimate"].notna()]
+    groups = [rows for _, rows in cells.groupby(["model", "event_time"], sort=True)]
+    groups += [rows for _, rows in networks.groupby("model", sort=True)]
+    for together in groups:
+        out = (reason[together.index] != "") | few_people[together.index]
         if out.sum() != 1 or out.all():
             continue
         rest = together[~out]
-        order = rest.assign(size=rest["n_treated"].astype("Float64").fillna(0)).sort_values(
-            ["size", "term"], kind="stable"
-        )
+        sizes = {column: rest[column].astype("Float64").fillna(0) for column in ("n_treated", "n_schools")}
+        order = rest.assign(**sizes).sort_values(["n_treated", "n_schools", "term"], kind="stable")
         reason[order.index[0]] = "could be worked out from another effect that is withheld"
