@@ -16,6 +16,7 @@ from plneval.challenge.network_findings import network_findings
 from plneval.challenge.recompute import recompute_all
 from plneval.challenge.recovery import recovery
 from plneval.challenge.sensitivity import sensitivity
+from plneval.challenge.sustainability import sustainability
 from plneval.config.cohort import Cohort
 from plneval.config.instrument import Instrument
 from plneval.config.models import ModelSpec
@@ -77,7 +78,8 @@ def challenge(
     write_table(out / "gates.parquet", to_table(gates))
     for finding, found in measured.items():
         write_table(out / f"{finding}.parquet", found)
-    for finding, found in network_findings(study, specs, table).items():
+    lasting = sustainability(study, specs, table, causal=document["category"] != "not_causal")
+    for finding, found in {**network_findings(study, specs, table), **lasting}.items():
         write_table(out / f"{finding}.parquet", found)
     write_json(out / "verdict.json", document)
 

@@ -27,8 +27,9 @@ class Scale(Section):
     """Name of the scale in reports."""
     meaning: str = Field(min_length=1)
     """What a high score means."""
-    measures: Literal["condition", "practice", "policy"]
-    """What the score stands for: a condition of learning in networks, teaching practice, or policy of the school."""
+    measures: Literal["condition", "practice", "policy", "agency"]
+    """What the score stands for: a condition of learning in networks, teaching practice, policy of the school, or
+    agency."""
     sources: list[str] = Field(min_length=1)
     """Where the construct comes from."""
     items: dict[Name, Item] = Field(min_length=2)

@@ -58,8 +58,8 @@ def split(study: NetworkStudy, spec: Split) -> Fit:
         ``att_split`` with term ``deprivation:low`` and the like; ``att_split_difference`` (highest less lowest third,
         where parts are thirds); ``split_test``, the Wald test that all parts have one effect (term ``joint``). Parts
         share clusters: their covariance comes from the influence by cluster. Degrees of freedom of a part are at most
-        the clusters of its smaller arm less 1, those of comparisons the fewest of any part. Parts that cannot be estimated are counted in the warnings, with the reason in the
-        diagnostics.
+        the clusters of its smaller arm less 1, those of comparisons the fewest of any part. Parts that cannot be
+        estimated are counted in the warnings, with the reason in the diagnostics.
     """
     column = modelled_column(study.cohort, spec.outcome)
     sample = read_school_sample(study.panel, study.cohort, spec.outcome, spec.subgroup, column, tuple(spec.covariates))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -80,6 +80,8 @@ class Evidence:
         What networks made, a row each: network, used, improved (0, 1 or missing) at the last time of asking.
     outcomes
         Estimates by network; None as key for all networks together.
+    absent
+        Why there are no data, a sentence by criterion; for criteria of which the study holds nothing.
     """
 
     practice: pd.DataFrame | None = None
@@ -88,6 +90,7 @@ class Evidence:
     agency_range: tuple[float, float] = (1.0, 5.0)
     products: pd.DataFrame | None = None
     outcomes: Mapping[int | None, OutcomeEvidence] | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ def scorecard(evidence: Evidence, networks: Sequence[int], waves: Sequence[str] 
     for network in (None, *networks):
         for criterion in rules.criteria:
             found = _judge(criterion.key, evidence, network, waves, rules)
+            if found.verdict == "no_data" and not found.n and criterion.key in evidence.absent:
+                found = replace(found, evidence=evidence.absent[criterion.key])
             scope = "overall" if network is None else "network"
             head = (scope, network, criterion.part, criterion.key, criterion.words, found.verdict)
             numbers = (found.value, found.ci_low, found.ci_high, found.threshold, found.n, found.n_unit)
