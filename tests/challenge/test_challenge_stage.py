@@ -40,6 +40,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(stage, "recompute_all", lambda *_: recomputed())
     monkeypatch.setattr(stage, "recovery", lambda *_: recovered())
     monkeypatch.setattr(stage, "sensitivity", lambda *_: sensitivity())
+    monkeypatch.setattr(stage, "network_findings", lambda *_: {})
+    lasting = {"sustainability": pd.DataFrame({"criterion": ["policy"]})}
+    monkeypatch.setattr(stage, "sustainability", lambda *_, causal: lasting if causal else {})
     return tmp_path
 
 
@@ -62,6 +65,7 @@ def test_stage_writes_records_of_all_models_in_the_order_declared(folders: Path)
         "records.parquet",
         "recomputed.parquet",
         "recovery.parquet",
+        "sustainability.parquet",
         "verdict.json",
         *(f"{name}.parquet" for name in sensitivity()),
     }
