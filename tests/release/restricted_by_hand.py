@@ -28,6 +28,7 @@ from evidence_by_hand import (
 )
 
 from exposure_by_hand import exposure
+from spread_by_hand import spread
 
 from membership_by_hand import membership_tables
 from plneval.challenge.document import verdict_document
@@ -136,6 +137,7 @@ def frames() -> dict[str, pd.DataFrame]:
 
 
         **exposure(),
+        **spread(),
 def robust() -> dict[str, pd.DataFrame]:
     """Sensitivity of the headline: one of the networks left out has two schools."""
     loo = [("cs_maths", i + 1, 0.1 + 0.0123456 * i, 0.03, 0.04, 0.19, n) for i, n in enumerate((3, 2, 4))]

@@ -13,6 +13,7 @@ import pandas as pd
 from released_exposure import exposure
 from released_measures import measures
 from released_records import DIGEST, benefit_records, inconclusive_records, not_causal_records
+from released_spread import spread
 
 from plneval.artifacts import write_json, write_table
 from plneval.release.door import TABLES
@@ -310,11 +311,11 @@ def write_released(folder: Path, variant: str) -> Path:
         ],
         columns=recomputed_columns,
     )
-    recovery_columns = ["model", "estimand", "event_time", "estimate", "se", "truth", "z", "covered"]
+    recovery_columns = ["model", "estimand", "term", "event_time", "estimate", "se", "truth", "z", "covered"]
     frames["recovery"] = pd.DataFrame(
         [
-            ["cs_maths", "att_third_year_on", None, 0.117, 0.031, 0.11, 0.23, True],
-            ["cs_maths", "att_event_time", 0, 0.021, 0.018, 0.02, 0.06, True],
+            ["cs_maths", "att_third_year_on", "", None, 0.117, 0.031, 0.11, 0.23, True],
+            ["cs_maths", "att_event_time", "e0", 0, 0.021, 0.018, 0.02, 0.06, True],
         ]
         if variant == "benefit"
         else [],
@@ -323,6 +324,7 @@ def write_released(folder: Path, variant: str) -> Path:
     frames |= _sensitivity(variant, str(records.iloc[0]["model"]))
     frames["standards"] = pd.DataFrame(
     frames |= exposure(variant)
+    frames |= spread(variant)
         [
             {
                 "name": "months_trial",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from plneval.challenge.planted_exposure import PLANTED_EXPOSURE
+from plneval.challenge.planted_spread import PLANTED_SPREAD
 
 
 def _after_leaving(planted: dict[str, Any], record: dict[Any, Any]) -> Any:
@@ -18,5 +19,6 @@ def _after_leaving(planted: dict[str, Any], record: dict[Any, Any]) -> Any:
 PLANTED: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {
     "att_after_leaving": _after_leaving,
     **PLANTED_EXPOSURE,
+    **PLANTED_SPREAD,
 }
 """Estimand → function of ``truth.json`` and a record; None where nothing is planted for that record."""

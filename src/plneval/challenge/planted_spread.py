@@ -9,7 +9,8 @@ fixed.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -61,3 +62,13 @@ def _effects(planted: dict[str, Any], record: dict[Any, Any]) -> tuple[Floats, l
         if one.get("third_year_on", {}).get(record["outcome"]) is not None
     ]
     return np.array([effect for effect, _ in found], dtype=np.float64), [conditions for _, conditions in found]
+
+
+PLANTED_SPREAD: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {
+    "network_effect_mean": planted_mean,
+    "between_network_sd": planted_sd,
+    "networks_below_zero": planted_share_below_zero,
+    "moderation_slope": planted_slope,
+    "moderation_slope_naive": planted_slope,
+}
+"""Estimand → function of ``truth.json`` and a record."""

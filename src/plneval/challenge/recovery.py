@@ -15,6 +15,7 @@ from plneval.errors import UserError
 COLUMNS: Final = {
     "model": "str",
     "estimand": "str",
+    "term": "str",
     "event_time": "Int64",
     "estimate": "float64",
     "se": "float64",
@@ -99,6 +100,7 @@ def _compared(record: dict[Any, Any], truth: float) -> dict[str, Any]:
     return {
         "model": record["model"],
         "estimand": record["estimand"],
+        "term": record.get("term") or "",
         "event_time": record["event_time"],
         "estimate": estimate,
         "se": se,

@@ -172,22 +172,25 @@ def _fit(model: _Model, covariance: Floats) -> Floats | None:
     variance = np.diag(covariance)
     values = np.concatenate([np.sqrt(variance * 0.5), variance * 0.5, np.full(len(model.pairs), 0.3)])
     current = _discrepancy(model.implied(values), covariance)
+    decrement = float("inf")
     for _ in range(_STEPS):
         inverse: Floats = np.asarray(np.linalg.inv(model.implied(values)))
         derivatives = model.derivatives(values)
         residual = inverse @ (covariance - np.linalg.inv(inverse)) @ inverse
         gradient = np.einsum("iab,ba->i", derivatives, residual) / 2
         step = np.linalg.lstsq(_information(derivatives, inverse), gradient, rcond=None)[0]
-        if float(gradient @ step) < _TOLERANCE**2:
+        decrement = float(gradient @ step)
+        if decrement < _TOLERANCE**2:
             return np.asarray(values)
         length = 1.0
         while _discrepancy(model.implied(values + length * step), covariance) > current and length > 1e-8:
             length /= 2
         if length <= 1e-8:
-            return np.asarray(values) if float(gradient @ step) < _TOLERANCE else None
+            break
         values = values + length * step
         current = _discrepancy(model.implied(values), covariance)
-    return None
+    # Rounding may keep the steps from becoming smaller although they change nothing any more.
+    return np.asarray(values) if decrement < _TOLERANCE else None
 
 
 def _told(

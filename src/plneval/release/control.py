@@ -14,6 +14,7 @@ from plneval.config.report import Disclosure
 from plneval.errors import UserError
 from plneval.release.disclosure import Cell, is_small, rounded, suppressed
 from plneval.release.door import EITHER_TABLES, NOTES_OF_FILES, PEOPLE_TABLES, PERSON_COLUMNS, TABLES
+from plneval.release.door_spread import anonymous_networks
 from plneval.release.door_types import Statistics, Table
 from plneval.release.identities import gather
 from plneval.release.prose import reworded
@@ -71,6 +72,7 @@ def control(
             if kind in WORDS:
                 check_words(table, column, kind, frames[table][column], allowed, school_names)
     frames["networks"] = _pool_rare_types(frames["networks"], rule)
+    frames["network_caterpillar"] = anonymous_networks(frames["network_caterpillar"], rule)
     reasons = withheld_records(frames["records"], frames["entry_groups"], cohort, specs, rule)
     people = {
         (table, column): people_rows(table, column, frames[table], cohort)
@@ -255,7 +257,7 @@ def _withhold_copies(frames: dict[str, pd.DataFrame], reasons: pd.Series) -> dic
     for table, keys, numbers in (
         ("multiplicity", ["model", "estimand"], ["p", "p_holm", "p_fdr"]),
         ("recomputed", ["model", "estimand", "term"], ["estimate", "recomputed", "difference", "se", "se_recomputed"]),
-        ("recovery", ["model", "estimand", "event_time"], ["estimate", "se", "truth", "z"]),
+        ("recovery", ["model", "estimand", "term", "event_time"], ["estimate", "se", "truth", "z"]),
     ):
         frame = frames[table]
         withheld = {tuple(str(part) for part in row) for row in out[keys].itertuples(index=False)}

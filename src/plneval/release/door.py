@@ -350,6 +350,7 @@ TABLES: Final[dict[str, Table]] = {
         {
             "model": "word",
             "estimand": "name",
+            "term": "term",
             "event_time": "integer",
             "estimate": "estimate",
             "se": "estimate",

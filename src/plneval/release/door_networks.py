@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from plneval.release.door_exposure import EXPOSURE_TABLES
+from plneval.release.door_spread import SPREAD_TABLES
 from plneval.release.door_types import Table
 
 NETWORK_TABLES: Final[dict[str, Table]] = {
     **EXPOSURE_TABLES,
+    **SPREAD_TABLES,
 }
 """Released tables by name; parts of the list stand in files of their own."""

@@ -20,8 +20,20 @@ _AGGREGATES = {
     "att_after_leaving": "After leaving, against schools that never join",
     "att_switching": "Membership, for each outcome year of it",
     "att_switching_year": "In the year of a switch",
+    "network_effect_mean": "Mean over networks, from the third year on",
+    "networks_below_zero": "Share of networks with an effect below zero",
+    "moderation_slope": "Difference for one SD of the condition, adjusted for reliability",
+    "moderation_slope_naive": "Difference for one SD of the condition, not adjusted",
+    "path_practice": "Practice, for a year of participation",
+    "path_slope": "Results, for a point of practice",
+    "path_indirect": "Results over practice, for a year of participation (indirect)",
+    "path_direct": "Results otherwise, for a year of participation (direct)",
+    "path_total": "Results, for a year of participation (total)",
+    "path_rho_at_zero": "Correlation of errors at which nothing is left of the indirect path",
     "pretrend": "Joint test of trends before joining (statistic)",
 }
+_BY_TERM = ("moderation_slope", "moderation_slope_naive")
+"""Estimands of which a model has one for each term."""
 _EVENT_TIMES = {
     "att_event_time": "Event time",
     "att_leaving_event_time": "Outcome years since leaving:",
@@ -82,6 +94,8 @@ def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
 def estimand_name(row: Any) -> str:
     """An estimand in words."""
     if row.estimand in _AGGREGATES:
+        if row.estimand in _BY_TERM:
+            return f"{formats.word(row.term)}: {wording.article_free(_AGGREGATES[row.estimand])}"
         apart = f", {row.term} only" if row.estimand == "att_switching_year" and row.term else ""
         return f"{_AGGREGATES[row.estimand]}{apart}"
     if row.estimand in _EVENT_TIMES:
@@ -179,6 +193,8 @@ def _recovery(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _recovered_name(row: Any) -> str:
+    if row.estimand in _BY_TERM:
+        return f"{formats.word(row.term)}: {wording.article_free(_AGGREGATES[row.estimand])}"
     return _AGGREGATES.get(row.estimand) or f"Event time {formats.number(row.event_time, 0)}"
 
 

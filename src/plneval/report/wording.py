@@ -65,6 +65,16 @@ _WARNED = {
     "variance": "the variance components",
     "between_network_sd": "the spread between networks",
     "att_new_network": "the effect of a new network",
+    "network_effect_mean": "the mean over networks",
+    "networks_below_zero": "the share of networks below zero",
+    "moderation_slope": "the adjusted slopes",
+    "moderation_slope_naive": "the slopes that are not adjusted",
+    "path_practice": "the path to practice",
+    "path_slope": "the path from practice",
+    "path_indirect": "the indirect path",
+    "path_direct": "the direct path",
+    "path_total": "the total path",
+    "path_rho_at_zero": "the sensitivity of the indirect path",
 }
 RESULTS = {"pass": f"✓{NBSP}Met", "caution": f"!{NBSP}Caution", "fail": f"✗{NBSP}Not{NBSP}met"}
 _KINDS = {
