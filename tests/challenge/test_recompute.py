@@ -278,3 +278,18 @@ def test_digits_are_counted_on_the_scale_of_the_estimate_or_its_error() -> None:
     assert common_digits(1e-9, 2e-9, 0.05) == pytest.approx(-math.log10(1e-9 / 0.05))
     assert common_digits(0.5, 0.5, 0.5) == 16
     assert math.isnan(common_digits(0.5, math.nan, 0.5))
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2", "CR3"])
+def test_robust_errors_of_multilevel_models_agree_with_those_from_the_rows(panel: Path, kind: str) -> None:
+    formula = GROWTH["formula"].replace("(1 | school)", "(0 + comparison_arm | school) + (0 + ever_member | school)")
+    table = again(Multilevel.model_validate(GROWTH | {"formula": formula, "robust": kind}), panel)
+    assert len(table) == 4
+    assert (table["digits"] > 5).all()
+    if kind == "CR2":
+        assert table["se_recomputed"].isna().all()
+    else:
+        np.testing.assert_allclose(table["se_recomputed"], table["se"], rtol=1e-5)
+    # The model's own errors are others.
+    own = again(Multilevel.model_validate(GROWTH | {"formula": formula}), panel)
+    assert (np.abs(own["se"] / table["se"] - 1) > 1e-3).all()

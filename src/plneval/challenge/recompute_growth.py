@@ -51,14 +51,21 @@ def growth_again(spec: Multilevel, panel: Path, records: pd.DataFrame) -> list[R
     else:
         params, covariance = _henderson(y, x, blocks, records)
         by = f"scipy {version('scipy')}, Henderson's equations at the fitted variances"
+    errors: list[float | None] = [math.sqrt(value) for value in np.diagonal(covariance)]
+    if spec.robust != "none" or spec.degrees_of_freedom != "satterthwaite":
+        # CR2's and Kenward and Roger's are not computed again.
+        errors = [None] * len(names)
+        if spec.robust in ("CR0", "CR1", "CR3"):
+            robust = _sandwich(y, x, blocks, records, rows["cluster"].to_numpy(dtype=np.int64), spec.robust)
+            errors = [math.sqrt(value) for value in np.diagonal(robust)]
     reported = set(zip(records["estimand"], records["term"], strict=True))
     found = []
     for j, name in enumerate(names):
         if ("coefficient", name) in reported:
-            found.append(Recomputed("coefficient", name, float(params[j]), math.sqrt(covariance[j, j]), by))
+            found.append(Recomputed("coefficient", name, float(params[j]), errors[j], by))
     if len(spec.headline_terms) == 1 and spec.headline_terms[0] in names:
         j = names.index(spec.headline_terms[0])
-        found.append(Recomputed("att_third_year_on", "", float(params[j]), math.sqrt(covariance[j, j]), by))
+        found.append(Recomputed("att_third_year_on", "", float(params[j]), errors[j], by))
     return found
 
 
@@ -137,16 +144,48 @@ def _mixedlm(y: Array, x: Array, blocks: list[_Block]) -> tuple[Array, Array]:
 
 
 def _henderson(y: Array, x: Array, blocks: list[_Block], records: pd.DataFrame) -> tuple[Array, Array]:
-    r"""Solve the mixed model equations with u = Λv, so that variances of zero need no inverse.
+    """Coefficients and their covariance at the fitted variances."""
+    solved, residual = _solved(y, x, blocks, records)
+    information = x.T @ solved[:, :-1]
+    inverse = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    return inverse @ x.T @ solved[:, -1], residual * inverse
 
-    .. math:: \begin{pmatrix} X'X & X'Z\Lambda \\ \Lambda'Z'X & \Lambda'Z'Z\Lambda + I \end{pmatrix}
-        \begin{pmatrix} \beta \\ v \end{pmatrix} = \begin{pmatrix} X'y \\ \Lambda'Z'y \end{pmatrix}
+
+def _sandwich(
+    y: Array, x: Array, blocks: list[_Block], records: pd.DataFrame, cluster: npt.NDArray[np.int64], kind: str
+) -> Array:
+    r"""Cluster-robust covariance at the fitted variances.
+
+    .. math:: M \Big(\sum_g s_g s_g'\Big) M, \quad M = (X'V^{-1}X)^{-1}
+
+    CR0: :math:`s_g = X_g'V_g^{-1}e_g`; CR1: these times :math:`\sqrt{G/(G-1)}`; CR3:
+    :math:`(I - X_g'V_g^{-1}X_g M)^{-1} s_g` (Bell and McCaffrey 2002).
+    """
+    solved, _ = _solved(y, x, blocks, records)
+    inverse = np.asarray(np.linalg.inv(x.T @ solved[:, :-1]))
+    errors = solved[:, -1] - solved[:, :-1] @ (inverse @ x.T @ solved[:, -1])
+    total = np.zeros_like(inverse)
+    groups = np.unique(cluster)
+    for group in groups:
+        own = cluster == group
+        score = x[own].T @ errors[own]
+        if kind == "CR3":
+            score = np.linalg.solve(np.eye(len(score)) - x[own].T @ solved[own, :-1] @ inverse, score)
+        total += np.outer(score, score)
+    factor = len(groups) / (len(groups) - 1) if kind == "CR1" else 1.0
+    return np.asarray(factor * inverse @ total @ inverse)
+
+
+def _solved(y: Array, x: Array, blocks: list[_Block], records: pd.DataFrame) -> tuple[Array, float]:
+    r"""V⁻¹[X y] relative to the residual variance, and that variance, with u = Λv so that zeros need no inverse.
+
+    .. math:: V^{-1} = I - Z\Lambda (\Lambda'Z'Z\Lambda + I)^{-1} \Lambda'Z'
 
     Source
     ------
     Henderson (1950); Bates et al. (2015), Journal of Statistical Software 67(1), equation 17.
     """
-    from scipy.sparse import csc_matrix, csr_matrix, hstack, identity
+    from scipy.sparse import csr_matrix, hstack, identity
     from scipy.sparse.linalg import splu
 
     variance = records[records["estimand"] == "variance"].set_index("term")["estimate"]
@@ -161,12 +200,8 @@ def _henderson(y: Array, x: Array, blocks: list[_Block], records: pd.DataFrame) 
         parts.append(csr_matrix((values.ravel(), (row, column)), shape=(len(y), count * width)))
     z = hstack(parts).tocsc()
     solve = splu((z.T @ z + identity(z.shape[1])).tocsc(), diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    zx = np.asarray(csc_matrix(z.T) @ np.column_stack([x, y]))
-    solved = solve.solve(zx)
-    cross = np.column_stack([x, y]).T @ np.column_stack([x, y]) - zx.T @ solved
-    information = cross[:-1, :-1]
-    params = np.linalg.solve(information, cross[:-1, -1])
-    return params, residual * np.asarray(np.linalg.inv(information))
+    both = np.column_stack([x, y])
+    return both - np.asarray(z @ solve.solve(np.asarray(z.T @ both))), residual
 
 
 def _covariance(block: _Block, variance: Callable[[str], float | None]) -> Array:

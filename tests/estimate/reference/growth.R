@@ -1,5 +1,6 @@
 # Makes growth.csv (a small simulated study of pupils in schools) and growth.json (reference values for the growth models).
-# Run in this folder: Rscript growth.R. R 4.2.2, lme4 1.1-31, lmerTest 3.1-3.
+# Run in this folder: Rscript growth.R. R 4.2.2, lme4 1.1-31, lmerTest 3.1-3,
+# clubSandwich 0.5.8.
 suppressMessages(library(lmerTest))
 set.seed(42)
 
@@ -62,4 +63,34 @@ means <- aggregate(z ~ school + year, data, mean)
 means$entry_year <- entry[means$school]
 two <- best(z ~ factor(year) + arm + treated_year_1 + treated_year_2 + treated_year_3 + (1 + time | school),
   indicators(means))
-cat(sprintf('{\n"three_level": %s,\n"two_level": %s\n}\n', report(three), report(two)), file = "growth.json")
+
+# Robust to what lies within schools.
+robust <- function(m) {
+  one <- function(type) {
+    t <- as.data.frame(clubSandwich::coef_test(m, vcov = clubSandwich::vcovCR(m, cluster = pupils$school, type = type), test = "Satterthwaite"))
+    df <- if ("df_Satt" %in% names(t)) t$df_Satt else t$df
+    rows <- sprintf('    "%s": {"se": %.12g, "df": %.12g}', rownames(vcov(m)), t$SE, df)
+    sprintf('  "%s": {\n%s\n  }', type, paste(rows, collapse = ",\n"))
+  }
+  sprintf("{\n%s\n}", paste(sapply(c("CR1", "CR2", "CR3"), one), collapse = ",\n"))
+}
+# Variances of schools that differ by arm.
+pupils$ever_member <- as.numeric(pupils$arm == "member")
+pupils$comparison_arm <- 1 - pupils$ever_member
+arms <- best(z ~ factor(year) + factor(grade) + arm + treated_year_1 + treated_year_2 + treated_year_3 +
+  (0 + comparison_arm | school) + (0 + ever_member | school) + (1 | pupil), pupils)
+# Six networks of two member schools, whose level and effect differ by what is added here.
+pupils$network <- ifelse(pupils$ever_member == 1, (pupils$school - 13) %/% 2 + 1, 0)
+pupils$treated <- pupils$treated_year_1 + pupils$treated_year_2 + pupils$treated_year_3
+level <- c(0, 0.3, -0.2, 0.1, -0.3, 0.2, -0.1)
+effect <- c(0, 0.2, 0.1, -0.1, 0.25, -0.2, -0.05)
+pupils$z <- pupils$z + level[pupils$network + 1] + effect[pupils$network + 1] * pupils$treated
+between <- best(z ~ factor(year) + factor(grade) + ever_member + treated +
+  (0 + ever_member + treated | network) + (1 | school) + (1 | pupil), pupils)
+departures <- ranef(between)$network
+departures <- departures[rownames(departures) != "0", ]
+parts <- as.data.frame(VarCorr(between))
+networks <- sprintf('{\n"fit": %s,\n"departures": [%s],\n"sd_of_effect": %.12g\n}', report(between),
+  paste(sprintf("%.12g", departures$treated), collapse = ", "), attr(VarCorr(between)$network, "stddev")[["treated"]])
+cat(sprintf('{\n"three_level": %s,\n"two_level": %s,\n"robust": %s,\n"arms": %s,\n"networks": %s\n}\n', report(three), report(two),
+  robust(three), report(arms), networks), file = "growth.json")
