@@ -41,7 +41,7 @@ class Estimate:
     Attributes
     ----------
     estimand, term, event_time : see ``docs/architecture.md``; ``event_time`` is missing for aggregates.
-    estimate : in units of the modelled column (``pretrend``: the Wald statistic; ``variance``: units squared).
+    estimate : in units of the modelled column (``pretrend``: the statistic of the test; ``variance``: units squared).
     se : standard error in the same units; missing where the data cannot give one.
     df : degrees of freedom of the t distribution; missing for the normal distribution.
     vcov : how the standard error was made.

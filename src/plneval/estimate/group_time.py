@@ -18,7 +18,8 @@ from plneval.did.design import GroupTime as Cell
 from plneval.did.few_clusters import combine, of_group_times
 from plneval.estimate.counts import PupilCounts, basis_of
 from plneval.estimate.fit import Estimate, Fit, unestimable
-from plneval.estimate.inference import ClusterError, cluster_error, covariance_table, influence_table, wald_test
+from plneval.estimate.inference import ClusterError, cluster_error, covariance_table, influence_table
+from plneval.estimate.pretrend import joint_test
 from plneval.estimate.randomization import with_randomization
 from plneval.estimate.sample import SchoolSample
 from plneval.estimate.school_panel import COLUMNS, in_words, note_dropped, school_panel
@@ -100,7 +101,7 @@ def group_time(
     if not (effects.times >= effects.groups).any():
         diagnostics["not_estimated"] = ["no cell from joining on can be estimated (see exclusions)"]
     statistics = statistics_of(effects, of_cells, diagnostics, minimum_entry_group)
-    fit = fit_of(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster)
+    fit = fit_of(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster, seed)
     return with_randomization(fit, sample, spec, seed)
 
 
@@ -161,6 +162,7 @@ class Members:
 
     def __init__(self, effects: GroupTimeEffects) -> None:
         design = effects.design
+        self.effects = effects
         self._design = design
         self._seen = np.zeros((len(design.group), len(design.times)), dtype=bool)
         self._seen[design.unit, design.time] = True
@@ -310,8 +312,12 @@ def fit_of(
     statistics: list[Statistic],
     diagnostics: dict[str, Any],
     lone_cluster: bool,
+    seed: int = 1,
 ) -> Fit:
-    """Statistics with their errors by the rule for few clusters, what they rest on, and the test before joining."""
+    """Statistics with their errors by the rule for few clusters, what they rest on, and the test before joining.
+
+    ``seed`` is that of the test.
+    """
     estimates: list[Estimate] = []
     errors: dict[str, ClusterError] = {}
     for statistic in statistics:
@@ -338,7 +344,7 @@ def fit_of(
     labels = pd.array([*np.asarray(members.clusters, dtype=np.int64)], dtype="Int64")
     borrowed = pd.array([pd.NA] * (len(influence) - len(labels)), dtype="Int64")
     clusters = pd.concat([pd.Series(labels), pd.Series(borrowed)], ignore_index=True)
-    estimates.append(_pretrend(sample, spec, members, pupils, statistics, errors, diagnostics))
+    estimates.append(_pretrend(sample, spec, members, pupils, statistics, errors, diagnostics, seed))
     return Fit(
         spec.kind,
         sample.column,
@@ -368,6 +374,7 @@ def _pretrend(
     statistics: list[Statistic],
     errors: dict[str, ClusterError],
     diagnostics: dict[str, Any],
+    seed: int,
 ) -> Estimate:
     """Joint test that all cells before joining (and before the years of anticipation) are zero."""
     before = [
@@ -390,30 +397,18 @@ def _pretrend(
         return Estimate(
             "pretrend", "joint", None, math.nan, None, None, "none", basis, scaled=False, warnings=tuple(warnings)
         )
-    rules = load("cluster_rules")
-    small = min(counts) < rules.small_sample_below
-    df = float(min(counts) - 1) if small else None
-    influence = np.column_stack([errors[f"att_group_time|{one.term}"].influence for one in tested])
-    test = wald_test(np.array([one.estimate for one in tested]), influence, df)
-    if test.p is None:
-        warnings.append(f"no test: {test.df} restrictions, but only {min(counts)} clusters in the smaller arm")
-    diagnostics["pretrend"] = {
-        "cells": [one.term for one in tested],
-        "statistic": test.statistic if math.isfinite(test.statistic) else None,
-        "df": test.df,
-        "df_denominator": test.df_denominator,
-        "distribution": "chi-squared" if df is None else "F (Hotelling's T-squared)",
-    }
+    test = joint_test(members.effects, cells, (counts[0], counts[1]), seed)
+    diagnostics["pretrend"] = {"cells": [one.term for one in tested], **test.diagnostics}
     return Estimate(
         "pretrend",
         "joint",
         None,
         test.statistic,
         None,
-        float(test.df),
-        "cluster, chi-squared" if df is None else "small sample, Hotelling",
+        test.df,
+        test.vcov,
         basis,
         p=test.p,
         scaled=False,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *test.warnings),
     )
