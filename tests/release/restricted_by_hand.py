@@ -11,6 +11,7 @@ import pandas as pd
 from plneval.artifacts import write_json, write_table
 from plneval.config.layout import Layout
 from plneval.release.door import TABLES
+from plneval.release.door_networks import NETWORK_TABLES
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "challenge"))
 
@@ -26,11 +27,10 @@ from evidence_by_hand import (
     sensitivity,
     spec,
 )
-
 from exposure_by_hand import exposure
+from membership_by_hand import membership_tables
 from spread_by_hand import spread
 
-from membership_by_hand import membership_tables
 from plneval.challenge.document import verdict_document
 from plneval.challenge.gate import to_table
 from plneval.challenge.gates import form_gates
@@ -86,6 +86,8 @@ def frames() -> dict[str, pd.DataFrame]:
         ("all", "comparison", 2014, 0.0, 60, 2000),
     ]
     return {
+        **{name: pd.DataFrame(columns=list(door.columns)) for name, door in NETWORK_TABLES.items()},
+        **membership_tables(),
         **made,
         "flow": pd.DataFrame(flow, columns=list(TABLES["flow"].columns)),
         "entry_groups": entry,
@@ -133,11 +135,11 @@ def frames() -> dict[str, pd.DataFrame]:
         "recomputed": recomputed(),
         "recovery": recovered(0.4),
         **{name: table for name, table in robust().items() if name in TABLES},
+        **exposure(),
+        **spread(),
     }
 
 
-        **exposure(),
-        **spread(),
 def robust() -> dict[str, pd.DataFrame]:
     """Sensitivity of the headline: one of the networks left out has two schools."""
     loo = [("cs_maths", i + 1, 0.1 + 0.0123456 * i, 0.03, 0.04, 0.19, n) for i, n in enumerate((3, 2, 4))]

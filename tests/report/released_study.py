@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from released_exposure import exposure
 from released_measures import measures
+from released_membership import membership_tables
 from released_records import DIGEST, benefit_records, inconclusive_records, not_causal_records
 from released_spread import spread
 
@@ -322,9 +323,9 @@ def write_released(folder: Path, variant: str) -> Path:
         columns=recovery_columns,
     )
     frames |= _sensitivity(variant, str(records.iloc[0]["model"]))
-    frames["standards"] = pd.DataFrame(
     frames |= exposure(variant)
     frames |= spread(variant)
+    frames["standards"] = pd.DataFrame(
         [
             {
                 "name": "months_trial",
@@ -352,6 +353,9 @@ def write_released(folder: Path, variant: str) -> Path:
             },
         ]
     )
+    frames |= membership_tables(variant)
+    # What nobody made rows for is there without any.
+    frames |= {name: pd.DataFrame(columns=list(door.columns)) for name, door in TABLES.items() if name not in frames}
     for name, frame in frames.items():
         write_table(folder / f"{name}.parquet", frame)
     write_json(folder / "study.json", _study(variant))

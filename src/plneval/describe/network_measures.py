@@ -8,10 +8,28 @@ from typing import Final
 import pandas as pd
 
 from plneval.describe.exposure_measures import OF_EXPOSURE
+from plneval.describe.network_leaving import network_exit_timing, network_exits, network_leavers
+from plneval.describe.network_registry import (
+    network_data,
+    network_problems,
+    network_registry,
+    network_timeline,
+    teacher_timeline,
+)
+from plneval.describe.network_structure import network_structure
 from plneval.describe.survey_measures import OF_SURVEYS
 from plneval.networks.study import NetworkStudy
 
 OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
+    "network_data": network_data,
+    "network_registry": network_registry,
+    "network_timeline": network_timeline,
+    "teacher_timeline": teacher_timeline,
+    "network_problems": network_problems,
+    "network_structure": network_structure,
+    "network_exit_timing": network_exit_timing,
+    "network_exits": network_exits,
+    "network_leavers": network_leavers,
     **OF_EXPOSURE,
     **OF_SURVEYS,
 }

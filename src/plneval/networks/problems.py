@@ -30,6 +30,7 @@ RULES = {
 }
 """Every rule and what is done, in the order in which they are told."""
 _TABLES = {
+    "network_of_one_school": "networks",
     "teacher_in_two_registers": "teachers",
     "shares_over_one": "teaching",
     "share_over_one": "teaching",

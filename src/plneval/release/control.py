@@ -18,6 +18,7 @@ from plneval.release.door_spread import anonymous_networks
 from plneval.release.door_types import Statistics, Table
 from plneval.release.identities import gather
 from plneval.release.prose import reworded
+from plneval.release.rare_categories import pool_registry, pool_timeline
 from plneval.release.thin_results import withheld_records
 from plneval.release.words import check_words, vocabularies
 
@@ -73,6 +74,8 @@ def control(
                 check_words(table, column, kind, frames[table][column], allowed, school_names)
     frames["networks"] = _pool_rare_types(frames["networks"], rule)
     frames["network_caterpillar"] = anonymous_networks(frames["network_caterpillar"], rule)
+    frames["network_registry"] = pool_registry(frames["network_registry"], rule)
+    frames["network_timeline"] = pool_timeline(frames["network_timeline"], frames["network_registry"])
     reasons = withheld_records(frames["records"], frames["entry_groups"], cohort, specs, rule)
     people = {
         (table, column): people_rows(table, column, frames[table], cohort)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from plneval.release.door_exposure import EXPOSURE_TABLES
+from plneval.release.door_membership import MEMBERSHIP_TABLES
 from plneval.release.door_spread import SPREAD_TABLES
 from plneval.release.door_types import Table
 
 NETWORK_TABLES: Final[dict[str, Table]] = {
+    **MEMBERSHIP_TABLES,
     **EXPOSURE_TABLES,
     **SPREAD_TABLES,
 }

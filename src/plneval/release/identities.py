@@ -67,6 +67,7 @@ def gather(frames: dict[str, pd.DataFrame], counts: dict[Cell, int]) -> Sums:
         for column in (whole, part):
             _arms(table, frames[table], keys, column, sums)
     _trends(frames["trends"], sums)
+    _turnover("teacher_timeline", frames["teacher_timeline"], sums)
     _records(frames["records"], sums)
     return sums
 
@@ -120,6 +121,20 @@ def _trends(frame: pd.DataFrame, sums: Sums) -> None:
         if "member" in row and entries:
             sums.add(("trends", row["member"], "n_pupils"), entries)
     _subgroups("trends", frame, ["outcome", "group", "year"], ["n_pupils"], sums)
+
+
+def _turnover(table: str, frame: pd.DataFrame, sums: Sums) -> None:
+    """Members of a year are those that stayed of the year before, and those that joined or came back."""
+    rows = list(frame.sort_values("year", kind="stable").index)
+    for row in rows:
+        sums.keep.add((table, row, "members"))
+    for before, row in pairwise(rows):
+        earlier, left = (table, before, "members"), (table, row, "left")
+        if earlier in sums.counts and left in sums.counts:
+            stayed = (table, row, "stayed")
+            sums.counts[stayed] = sums.counts[earlier] - sums.counts[left]
+            sums.add(earlier, [stayed, left])
+            sums.add((table, row, "members"), [stayed, *((table, row, name) for name in ("joined", "returned"))])
 
 
 def _records(frame: pd.DataFrame, sums: Sums) -> None:

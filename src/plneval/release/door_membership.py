@@ -1,0 +1,113 @@
+"""Released tables about who is in which network, the structure of networks, and leaving."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from plneval.release.door_types import Statistics, Table
+
+MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
+    "network_data": Table("describe", {"part": "name", "available": "flag", "needed_for": "text"}),
+    "network_registry": Table(
+        "describe",
+        {
+            "characteristic": "name",
+            "category": "category",
+            "n_networks": "schools",
+            "n_schools": "schools",
+            "with_lead": "schools",
+            "with_partner": "schools",
+            "one_school": "schools",
+            "several_areas": "schools",
+            "mean_schools": "estimate",
+            "mean_years": "estimate",
+        },
+        statistics=(Statistics(("mean_schools", "mean_years"), schools=("n_networks", "n_schools")),),
+    ),
+    "network_timeline": Table(
+        "describe",
+        {
+            "type": "category",
+            "year": "year",
+            "n_networks": "schools",
+            "members": "schools",
+            "present_at_start": "schools",
+            "joined": "schools",
+            "left": "schools",
+            "returned": "schools",
+        },
+    ),
+    "teacher_timeline": Table(
+        "describe",
+        {
+            "year": "year",
+            "members": "people",
+            "present_at_start": "people",
+            "joined": "people",
+            "left": "people",
+            "returned": "people",
+        },
+    ),
+    "network_problems": Table(
+        "describe", {"rule": "name", "table": "word", "count": "people", "meaning": "text"}, people="by_table"
+    ),
+    "network_structure": Table(
+        "describe",
+        {
+            "wave": "integer",
+            "year": "year",
+            "measure": "name",
+            "n_networks": "schools",
+            "n_schools": "schools",
+            "n_actors": "people",
+            "n_ties": "people",
+            "n_isolates": "people",
+            "mean": "estimate",
+            "sd": "estimate",
+            "quartile_1": "estimate",
+            "median": "estimate",
+            "quartile_3": "estimate",
+        },
+        # No least and no largest value: they would be a single network's, and networks are few people.
+        statistics=(
+            Statistics(
+                ("mean", "sd", "quartile_1", "median", "quartile_3"), ("n_actors",), ("n_networks", "n_schools")
+            ),
+        ),
+    ),
+    "network_exit_timing": Table(
+        "describe",
+        {
+            "event_time": "integer",
+            "at_risk": "schools",
+            "left": "schools",
+            "hazard": "estimate",
+            "still_in": "estimate",
+        },
+        statistics=(Statistics(("hazard", "still_in"), schools=("at_risk",)),),
+    ),
+    "network_exits": Table(
+        "describe",
+        {"what": "name", "n_schools": "schools", "mean_years": "estimate"},
+        statistics=(Statistics(("mean_years",), schools=("n_schools",)),),
+    ),
+    "network_leavers": Table(
+        "describe",
+        {
+            "covariate": "name",
+            "mean_leavers": "estimate",
+            "mean_stayers": "estimate",
+            "difference": "estimate",
+            "sd": "estimate",
+            "hedges_g": "estimate",
+            "n_leavers": "schools",
+            "n_stayers": "schools",
+        },
+        statistics=(
+            Statistics(
+                ("mean_leavers", "mean_stayers", "difference", "sd", "hedges_g"), schools=("n_leavers", "n_stayers")
+            ),
+        ),
+    ),
+}
+"""Tables of ``describe.network_registry``, ``network_structure`` and ``network_leaving``."""

@@ -1,0 +1,40 @@
+"""Restricted tables about membership, structure and leaving, made by hand: one type of network has two schools."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from plneval.release.door_membership import MEMBERSHIP_TABLES
+
+ROWS: dict[str, list[tuple[object, ...]]] = {
+    "network_data": [("ties", True, "the structure of networks")],
+    "network_registry": [
+        ("all", "", 13, 34, 12, 5, 1, 0, 2.6153846, 4.5),
+        ("type", "lesson study", 10, 30, 9, 5, 0, 0, 3.0, 4.8),
+        ("type", "St Mary's own circle", 1, 2, 1, 0, 0, 0, 2.0, 3.0),
+        ("type", "the two of us", 2, 2, 2, 0, 1, 0, 1.0, 3.75),
+    ],
+    "network_timeline": [
+        ("", 2015, 13, 34, 0, 34, 0, 0),
+        ("", 2016, 13, 33, 0, 0, 1, 0),
+        ("lesson study", 2015, 10, 30, 0, 30, 0, 0),
+        ("lesson study", 2016, 10, 30, 0, 0, 0, 0),
+        ("St Mary's own circle", 2015, 1, 2, 0, 2, 0, 0),
+        ("St Mary's own circle", 2016, 1, 2, 0, 0, 0, 0),
+        ("the two of us", 2015, 2, 2, 0, 2, 0, 0),
+        ("the two of us", 2016, 2, 1, 0, 0, 1, 0),
+    ],
+    "teacher_timeline": [(2015, 83, 0, 83, 0, 0), (2016, 107, 0, 30, 6, 0), (2017, 101, 0, 11, 19, 2)],
+    "network_problems": [("share_over_one", "teaching", 4, "lessons with a share above 1; rejected")],
+    "network_structure": [
+        (1, 2016, "density", 15, 40, 107, 188, 4, 0.2918777, 0.11, 0.23, 0.25, 0.34),
+        (2, 2019, "density", 2, 5, 9, 8, 0, 0.4, 0.1, 0.35, 0.4, 0.45),
+    ],
+    "network_exit_timing": [(0, 50, 0, 0.0, 1.0), (2, 50, 6, 0.12, 0.88), (5, 2, 1, 0.5, 0.44)],
+    "network_exits": [("joined", 50, 4.32), ("left", 8, 2.25), ("returned", 2, 1.0), ("out_at_end", 6, 1.8)],
+    "network_leavers": [("maths", 0.235, 0.064, 0.171, 0.401, 0.4189012, 8, 42)],
+}
+
+
+def membership_tables() -> dict[str, pd.DataFrame]:
+    return {name: pd.DataFrame(rows, columns=list(MEMBERSHIP_TABLES[name].columns)) for name, rows in ROWS.items()}
