@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from plneval.challenge.recovery import COLUMNS, recovery
+from plneval.challenge.recovery import COLUMNS, planted_effect, recovery
 from plneval.errors import UserError
 
 TRUTH = {
@@ -119,3 +119,20 @@ def test_a_missing_or_foreign_truth_is_the_users_error(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text("[]")
     with pytest.raises(UserError, match="no planted effects found"):
         recovery(tmp_path / "truth.json", pd.DataFrame([record()]))
+
+
+def test_parts_gaps_and_interactions_are_held_against_their_own_truth() -> None:
+    split = {"network_type": {"maths": {"lesson study": 0.11}}}
+    gap = {"maths": {"difference": 0.04, "within_schools": 0.03}}
+    planted = {"headline": {}, "effects": {"split": split, "gap": gap}}
+    of_part = {"estimator": "networks.split", "outcome": "maths", "subgroup": "all", "estimand": "att_split"}
+    assert planted_effect(planted, {**of_part, "term": "network_type:lesson study"}) == 0.11
+    assert planted_effect(planted, {**of_part, "term": "network_type:other"}) is None
+    assert planted_effect(planted, {**of_part, "term": "deprivation:low"}) is None
+    of_gap = {"estimator": "networks.gap", "outcome": "maths", "subgroup": "gap", "estimand": "gap_narrowed"}
+    assert planted_effect(planted, {**of_gap, "term": "total"}) == 0.04
+    assert planted_effect(planted, {**of_gap, "term": "within_schools"}) == 0.03
+    assert planted_effect(planted, {**of_gap, "term": "sorting"}) is None
+    growth = {"estimator": "multilevel", "outcome": "maths", "subgroup": "all", "estimand": "coefficient"}
+    assert planted_effect(planted, {**growth, "term": "treated_year_3:disadvantaged"}) == 0.04
+    assert planted_effect(planted, {**growth, "term": "treated_year_3"}) is None

@@ -12,7 +12,7 @@ from plneval.artifacts import read_json
 from plneval.config.cohort import Study
 from plneval.simulate.calendar import entry_years
 from plneval.simulate.memberships import stages
-from plneval.simulate.process import GRADES, PlantedEffects
+from plneval.simulate.process import GRADES, NETWORK_TYPES, PlantedEffects
 from plneval.simulate.truth import scored_effects
 
 YEARS = list(raw_study.YEARS)
@@ -116,6 +116,22 @@ def test_networks_average_to_the_headline_with_their_pupils_as_weights(truth, ma
         assert truth["headline"][outcome]["effect"] == pytest.approx(mean, abs=0.005)
 
 
+def test_parts_average_to_the_headline_and_within_schools_is_what_schools_gaps_lose(truth, made):
+    """By hand from the hidden effects: the mean over a type's pupils, and each school's own difference of effects."""
+    scored = scored_effects(made, ~np.isnan(made.scores.points))
+    maths = scored[scored["treated"] & (scored["event_time"] >= 2) & (scored["subject"] == "maths")]
+    kinds = pd.Series([NETWORK_TYPES[kind] for kind in made.networks.type])
+    for name, planted in truth["effects"]["split"]["network_type"]["maths"].items():
+        of_type = maths[maths["network"].map(kinds) == name]
+        assert planted == pytest.approx(of_type["standardised"].mean(), abs=0.01)
+    areas = truth["effects"]["split"]["area"]["maths"]
+    assert min(areas.values()) < truth["headline"]["maths"]["effect"] < max(areas.values())
+    own = maths.groupby(["school", "disadvantaged"])["standardised"].mean().unstack().dropna()
+    differences = own[True] - own[False]
+    assert differences.min() < truth["effects"]["gap"]["maths"]["within_schools"] < differences.max()
+    assert truth["effects"]["gap"]["maths"]["within_schools"] == pytest.approx(differences.mean(), abs=0.02)
+
+
 def test_without_an_effect_nothing_is_planted_anywhere(written):
     truth = read_json(written(0.0) / "truth.json")
 
@@ -123,7 +139,16 @@ def test_without_an_effect_nothing_is_planted_anywhere(written):
         if isinstance(value, dict):
             for key, below in value.items():
                 yield from effects(below, (*path, key))
-        elif path[-1] in ("effect", "all", "direct", "indirect", "schools_weighted", "equal_event_times", "difference"):
+        elif path[-1] in (
+            "effect",
+            "all",
+            "direct",
+            "indirect",
+            "schools_weighted",
+            "equal_event_times",
+            "difference",
+            "within_schools",
+        ):
             yield path, value
 
     told = list(effects({"headline": truth["headline"], "effects": truth["effects"], "n": truth["networks"]}, ()))

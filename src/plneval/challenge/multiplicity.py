@@ -6,7 +6,16 @@ import pandas as pd
 
 from plneval.config.models import ModelSpec
 
-MAIN = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving", "att_direct")
+MAIN = (
+    "att_third_year_on",
+    "att_overall",
+    "att_leaving",
+    "att_switching",
+    "att_after_leaving",
+    "att_direct",
+    "split_test",
+    "gap_narrowed",
+)
 """The effect of a model that is tested: the first of these that it has."""
 ALSO = {"att_direct": "att_indirect"}
 """What else is tested beside a main effect."""

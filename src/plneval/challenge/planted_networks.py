@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from plneval.challenge.planted_equity import PLANTED_EQUITY
 from plneval.challenge.planted_exposure import PLANTED_EXPOSURE
 from plneval.challenge.planted_spread import PLANTED_SPREAD
 
@@ -18,6 +19,7 @@ def _after_leaving(planted: dict[str, Any], record: dict[Any, Any]) -> Any:
 
 PLANTED: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {
     "att_after_leaving": _after_leaving,
+    **PLANTED_EQUITY,
     **PLANTED_EXPOSURE,
     **PLANTED_SPREAD,
 }

@@ -35,6 +35,7 @@ MAIN: Final = {
     "did.leaving": "att_leaving",
     "did.switchers": "att_switching",
     "networks.after_leaving": "att_after_leaving",
+    "networks.split": "att_split",
 }
 """The main effect of kinds that have none from the third year on."""
 

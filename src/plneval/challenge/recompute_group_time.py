@@ -41,8 +41,8 @@ def group_time_again(cohort: Cohort, spec: GroupTime, panel: Path) -> list[Recom
     standard error is the joint sandwich of that constant and of the comparison means, by ``cluster``. With covariates,
     outcome regression and propensity models are fitted by statsmodels; standard errors are then not computed again.
     """
-    rows = _school_rows(cohort, spec, panel, spec.subgroup)
-    wide = _long_differences(rows, _weights(cohort, rows), spec)
+    rows = school_rows(cohort, spec, panel, spec.subgroup)
+    wide = long_differences(rows, weights(cohort, rows), spec)
     by = f"statsmodels {version('statsmodels')}, long differences"
     found: list[Recomputed] = []
     effects: dict[tuple[int, int], float] = {}
@@ -72,24 +72,24 @@ def gap_again(cohort: Cohort, spec: TripleDifference, panel: Path) -> list[Recom
     """
     if spec.comparison != "never" or spec.covariates:
         return []
-    groups = [_school_rows(cohort, spec, panel, name) for name in ("disadvantaged", "not_disadvantaged")]
-    size = _weights(cohort, groups[0])
+    groups = [school_rows(cohort, spec, panel, name) for name in ("disadvantaged", "not_disadvantaged")]
+    size = weights(cohort, groups[0])
     gap = groups[0].merge(groups[1][["school", "year", "y"]], on=["school", "year"], suffixes=("", "_other"))
     gap["y"] = gap["y"] - gap["y_other"]
     first = gap["entry_year"].isna() | (gap["entry_year"] > gap["year"].min() + spec.anticipation)
     gap = gap[first.astype(bool) & size.reindex(gap["school"]).gt(0).to_numpy()]
     gap = gap[gap.groupby("school")["year"].transform("size") == gap["year"].nunique()]
-    cells = _long_differences(gap, size, spec)
+    cells = long_differences(gap, size, spec)
     found: list[Recomputed] = []
     by = f"statsmodels {version('statsmodels')}, long differences of the gap"
     for cell in cells:
         term = f"g{cell.group}:t{cell.year}"
-        found.append(Recomputed("att_group_time", term, _stacked([cell])[0], None, by))
+        found.append(Recomputed("att_group_time", term, stacked([cell])[0], None, by))
         other_way = cell_by_diff_diff(cell.rows, term)
         found += [] if other_way is None else [other_way]
     late = [cell for cell in cells if cell.year - cell.group >= load("follow_up").headline_from_event_time]
     if late:
-        value, se = _stacked(late)
+        value, se = stacked(late)
         found.append(Recomputed("att_third_year_on", "", value, se, by))
     return found
 
@@ -101,8 +101,8 @@ def after_leaving_again(cohort: Cohort, spec: AfterLeaving, panel: Path) -> list
     """
     if spec.covariates:
         return []
-    rows = _school_rows(cohort, spec, panel, spec.subgroup)
-    size = _weights(cohort, rows)
+    rows = school_rows(cohort, spec, panel, spec.subgroup)
+    size = weights(cohort, rows)
     before = rows["entry_year"].isna() | (rows["year"] < rows["entry_year"]).fillna(False)
     out = ~before & (rows["member"] == 0)
     leavers = set(rows.loc[out, "school"])
@@ -110,14 +110,14 @@ def after_leaving_again(cohort: Cohort, spec: AfterLeaving, panel: Path) -> list
     as_cells = GroupTime(
         kind="did.att_gt", label=spec.label, outcome=spec.outcome, anticipation=spec.anticipation, comparison="never"
     )
-    after = [cell for cell in _long_differences(rows, size, as_cells) if cell.year >= cell.group]
+    after = [cell for cell in long_differences(rows, size, as_cells) if cell.year >= cell.group]
     if not after:
         return []
-    value, se = _stacked(after)
+    value, se = stacked(after)
     return [Recomputed("att_after_leaving", "", value, se, f"statsmodels {version('statsmodels')}, long differences")]
 
 
-def _school_rows(
+def school_rows(
     cohort: Cohort, spec: GroupTime | TripleDifference | AfterLeaving, panel: Path, subgroup: str
 ) -> pd.DataFrame:
     """School-years of an outcome and a subgroup; ``y`` is the modelled column."""
@@ -127,14 +127,14 @@ def _school_rows(
     return rows.astype({"year": "int64", "school": "int64"}).assign(y=rows[column].astype("float64"))
 
 
-def _weights(cohort: Cohort, rows: pd.DataFrame) -> pd.Series:
+def weights(cohort: Cohort, rows: pd.DataFrame) -> pd.Series:
     """The weight of each school."""
     if cohort.design.weight == "pupils":
         return rows.groupby("school")["n"].mean().astype("float64")
     return pd.Series(1.0, index=rows["school"].unique())
 
 
-def _long_differences(rows: pd.DataFrame, size: pd.Series, spec: GroupTime | TripleDifference) -> list[_Cell]:
+def long_differences(rows: pd.DataFrame, size: pd.Series, spec: GroupTime | TripleDifference) -> list[_Cell]:
     """All cells: outcome of a year less that of the last observed year before joining, for schools that have both."""
     outcome = rows.pivot(index="school", columns="year", values="y").astype("float64")
     fixed = rows.drop_duplicates("school").set_index("school").loc[outcome.index]
@@ -181,7 +181,7 @@ def _covariates(rows: pd.DataFrame, spec: GroupTime | TripleDifference, base: in
 
 
 def _cell_effect(cell: _Cell, spec: GroupTime) -> tuple[float | None, float | None]:
-    return (_adjusted(cell, spec), None) if spec.covariates else _stacked([cell])
+    return (_adjusted(cell, spec), None) if spec.covariates else stacked([cell])
 
 
 def _adjusted(cell: _Cell, spec: GroupTime) -> float | None:
@@ -218,10 +218,10 @@ def _headline(
     if with_covariates:
         mass = [cell.rows.loc[cell.rows["treated"] == 1, "weight"].sum() for cell in cells]
         return float(np.average([effects[cell.group, cell.year] for cell in cells], weights=mass)), None
-    return _stacked(cells)
+    return stacked(cells)
 
 
-def _stacked(cells: list[_Cell]) -> tuple[float, float | None]:
+def stacked(cells: list[_Cell]) -> tuple[float, float | None]:
     r"""One regression over all cells: a constant for the treated rows, and a constant for each cell's comparison rows.
 
     The treated rows have their comparison means taken off, so their constant is the weighted mean of the cells'

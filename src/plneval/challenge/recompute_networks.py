@@ -19,8 +19,15 @@ def _after_leaving(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFram
     return after_leaving_again(cohort, spec, panel)
 
 
+def _split(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> list[Recomputed]:
+    from plneval.challenge.recompute_split import split_again
+
+    return split_again(cohort, spec, panel)
+
+
 AGAIN: Final[dict[str, Callable[[Cohort, Any, Path, pd.DataFrame], list[Recomputed]]]] = {
     "networks.after_leaving": _after_leaving,
+    "networks.split": _split,
 }
 """Kind → function of the cohort, the specification, the panel's folder and the model's records."""
 

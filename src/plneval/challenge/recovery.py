@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from plneval.artifacts import read_json
+from plneval.challenge.planted_equity import planted_interaction
 from plneval.challenge.planted_networks import PLANTED
 from plneval.errors import UserError
 
@@ -35,8 +36,9 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
     Planted effects are averages over treated pupils in standard deviations of never- and not-yet-treated pupils of the
     same year and grade, the scale of ``z``. Growth models have one fixed scale (``z_fixed``): there the comparison is
     exact only as far as SDs do not change over years. The planted effect on the gap weighs each group by its own
-    pupils, the estimate both by the disadvantaged. No effect is planted that a model of leaving or of switchers
-    estimates: they compare with what would have been, or count by years of membership.
+    pupils, the estimate both by the disadvantaged; the interaction of a growth model weighs school-years by how much
+    they say. No effect is planted that a model of leaving or of switchers estimates: they compare with what would have
+    been, or count by years of membership.
 
     Parameters
     ----------
@@ -75,6 +77,8 @@ def planted_effect(planted: dict[str, Any], record: dict[Any, Any]) -> float | N
     if str(record["estimator"]).startswith("networks."):
         of_network = PLANTED.get(estimand)
         return None if of_network is None else _number(of_network(planted, record))
+    if estimand == "coefficient":
+        return _number(planted_interaction(planted, record))
     if subgroup == "gap":
         gap = planted["effects"].get("gap", {}).get(outcome, {})
         return _number(gap.get("difference")) if estimand == "att_third_year_on" else None

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.planted import PlantedErrors
-from plneval.simulate.process import CONDITIONS, GRADES, SUBJECTS
+from plneval.simulate.process import CONDITIONS, GRADES, NETWORK_TYPES, SUBJECTS
+from plneval.simulate.schools import AREAS
 
 THIRD_YEAR = 2
 """Event time of the third year of participation."""
@@ -49,6 +50,7 @@ def truth(made: MadeStudy, kept: NDArray[np.bool_], errors: PlantedErrors) -> di
             "group_time": {subject: _by_cell(treated[subject]) for subject in SUBJECTS},
             "exposure": {subject: _by_exposure(late[subject]) for subject in SUBJECTS},
             "gap": {subject: _gap(late[subject]) for subject in SUBJECTS},
+            "split": _split(made, late),
             "after_leaving": {subject: _after_leaving(treated[subject]) for subject in SUBJECTS},
             "condition": _conditions(made),
             "spread": _spread(made),
@@ -163,7 +165,50 @@ def _gap(late: pd.DataFrame) -> dict[str, Any]:
     """Effect on disadvantaged pupils, on others, and by how much it narrows the gap."""
     disadvantaged, others = _mean(late[late["disadvantaged"]]), _mean(late[~late["disadvantaged"]])
     difference = disadvantaged - others if disadvantaged is not None and others is not None else None
-    return {"disadvantaged": disadvantaged, "not_disadvantaged": others, "difference": difference}
+    return {
+        "disadvantaged": disadvantaged,
+        "not_disadvantaged": others,
+        "difference": difference,
+        "within_schools": _within_schools(late),
+    }
+
+
+def _within_schools(late: pd.DataFrame) -> float | None:
+    """By how much the gap narrows within schools: differences of effects, weighted as a school's gap counts in all.
+
+    A school's weight in a cell of entry year and year is the mean of its shares of all disadvantaged and of all other
+    pupils; cells weigh by their pupils.
+    """
+    total, pupils = 0.0, 0
+    for _, cell in late.groupby(["entry_year", "year"]):
+        of_school = cell.groupby(["school", "disadvantaged"])["standardised"]
+        mean, size = of_school.mean().unstack(), of_school.size().unstack(fill_value=0)
+        if size.shape[1] == 2:
+            weight = (size / size.sum()).mean(axis=1)
+            total += len(cell) * float((weight * (mean[True] - mean[False])).sum())
+            pupils += len(cell)
+    return total / pupils if pupils else None
+
+
+def _split(made: MadeStudy, late: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Mean over pupils from the third year on, by what the school's first network is, and by area and phase."""
+    networks, schools = made.networks, made.schools
+    kinds = {
+        "network_type": ("network", [NETWORK_TYPES[number] for number in networks.type]),
+        "network_focus": ("network", networks.focus),
+        "composition": ("network", networks.composition),
+        "area": ("school", [AREAS[number] for number in schools.area]),
+        "phase": ("school", schools.phase),
+    }
+    return {
+        kind: {
+            subject: {
+                str(value): _mean(own) for value, own in late[subject].groupby(np.array(names)[late[subject][of]])
+            }
+            for subject in SUBJECTS
+        }
+        for kind, (of, names) in kinds.items()
+    }
 
 
 def _after_leaving(treated: pd.DataFrame) -> dict[str, Any]:
