@@ -229,6 +229,33 @@ def test_below_six_treated_clusters_the_headline_is_held_against_every_other_ass
     assert records.loc[("att_overall", ""), "vcov"].startswith("small sample, t(")
 
 
+def test_years_of_joining_are_exchanged_within_areas_where_the_cohort_says_so(tmp_path: Path) -> None:
+    """Two of five schools join in the north, one of six in the south: 10 × 6 assignments, each by hand."""
+    table = random_rows(5, [2012] * 2 + [None] * 3 + [2012] + [None] * 5, [2011, 2012, 2014])
+    table["area"] = np.where(table["school"] <= 5, "north", "south")
+    panel = write_panel(tmp_path, school_panel(table))
+    records, diagnostics = fitted(cohort(randomise_within="area"), spec(), panel)
+    headline = records.loc[("att_third_year_on", "")]
+    wide = table.pivot(index="school", columns="year", values="z")
+    change = (wide[2014] - wide[2011]).to_numpy()
+    drawn = [[*north, south] for north in combinations(range(5), 2) for south in range(5, 11)]
+    gaps = [abs(change[members].mean() - np.delete(change, members).mean()) for members in drawn]
+    assert diagnostics["randomization"]["assignments"] == 60
+    assert headline["p"] == pytest.approx(np.mean(np.array(gaps) >= abs(headline["estimate"]) - 1e-9), abs=1e-12)
+    assert headline["vcov"] == "randomisation of entry by unit within area, all assignments"
+    assert headline["p"] != fitted(cohort(), spec(), panel)[0].loc[("att_third_year_on", ""), "p"]
+
+
+def test_a_network_in_two_areas_cannot_be_randomised_within_areas_and_is_told(tmp_path: Path) -> None:
+    table = random_rows(5, [2012] * 4 + [None] * 7, [2011, 2012, 2014])
+    table["cluster"] = table["school"].replace({2: 1})
+    table["area"] = np.where(table["school"] % 2 == 0, "north", "south")
+    panel = write_panel(tmp_path, school_panel(table))
+    records, diagnostics = fitted(cohort(randomise_within="area"), spec(), panel)
+    assert "no randomisation test: " in records.loc[("att_third_year_on", ""), "warnings"]
+    assert "strata" in diagnostics["randomization"]["refused"]
+
+
 def test_a_group_without_a_year_before_joining_is_left_out_and_listed(tmp_path: Path) -> None:
     table = random_rows(8, [2010, 2010, 2012, 2012] + [None] * 4, [2010, 2011, 2012, 2013])
     records, diagnostics = fitted(cohort(), spec(), write_panel(tmp_path, school_panel(table)))

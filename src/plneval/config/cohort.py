@@ -96,6 +96,9 @@ class Design(Section):
     it attended for most hours that year, or all of them in equal parts. Clusters follow the first network always."""
     assignment: Literal["randomised", "matched", "self_selected"] = "self_selected"
     """How schools came to be members."""
+    randomise_within: Literal["study", "area"] = "study"
+    """Schools among which randomisation tests exchange years of joining: all, or those of one area, where schools (or
+    networks) of an area might as well have joined when another did, and those of different areas not."""
     minimum_entry_group: int = Field(default=3, ge=1)
     """Entry groups with fewer schools are shown as pooled."""
 

@@ -54,7 +54,12 @@ class Statistic:
 
 
 def group_time(
-    sample: SchoolSample, spec: GroupTime, pupils: PupilCounts, minimum_entry_group: int = 1, seed: int = 1
+    sample: SchoolSample,
+    spec: GroupTime,
+    pupils: PupilCounts,
+    minimum_entry_group: int = 1,
+    seed: int = 1,
+    strata: str | None = None,
 ) -> Fit:
     """Estimate every group-time cell and the averages over them by :func:`plneval.did.att_gt`.
 
@@ -67,6 +72,7 @@ def group_time(
     sample : school-years; the treated group of a school is its entry year.
     minimum_entry_group : groups of fewer schools are reported with a warning.
     seed : of the randomisation test of the headline, where it rests on too few treated clusters for intervals.
+    strata : column of the sample within whose values that test exchanges entry years; over all schools when left out.
 
     Returns
     -------
@@ -102,7 +108,7 @@ def group_time(
         diagnostics["not_estimated"] = ["no cell from joining on can be estimated (see exclusions)"]
     statistics = statistics_of(effects, of_cells, diagnostics, minimum_entry_group)
     fit = fit_of(sample, spec, of_cells, pupils, statistics, diagnostics, lone_cluster, seed)
-    return with_randomization(fit, sample, spec, seed)
+    return with_randomization(fit, sample, spec, seed, strata)
 
 
 def estimate_effects(sample: SchoolSample, spec: GroupTime) -> tuple[GroupTimeEffects, bool]:

@@ -16,14 +16,19 @@ HEADLINE = "att_third_year_on"
 DRAWS = 9999
 
 
-def with_randomization(fit: Fit, sample: SchoolSample, spec: GroupTime, seed: int) -> Fit:
+def with_randomization(fit: Fit, sample: SchoolSample, spec: GroupTime, seed: int, strata: str | None = None) -> Fit:
     """The fit with p and interval of the third-year effect by :func:`plneval.did.randomization_test`, if it needs it.
 
     Below the number of treated clusters under which the wild bootstrap is unreliable, entry years are permuted over
     clusters (whole networks; of one size where they hold schools of several entry years). The interval holds the
     constant effects that the test does not reject; the standard error stays for comparison.
 
-    # ASSUME: any network (school) might as well have joined when another did; areas are not told apart.
+    # ASSUME: any network (school) of a stratum (of the study, where strata are not declared) might as well have joined
+    # when another of it did.
+
+    Parameters
+    ----------
+    strata : column of the sample (``design.randomise_within``); a network may not reach over strata.
     """
     found = [one for one in fit.estimates if one.estimand == HEADLINE]
     limit = load("cluster_rules").wild_bootstrap_minimum_treated
@@ -37,6 +42,7 @@ def with_randomization(fit: Fit, sample: SchoolSample, spec: GroupTime, seed: in
             frame,
             **COLUMNS,  # type: ignore[arg-type]
             statistic="headline",
+            strata=None if strata is None else dict(sample.rows.groupby("school")[strata].first()),
             draws=DRAWS,
             seed=seed,
             min_event=load("follow_up").headline_from_event_time,
@@ -59,6 +65,7 @@ def with_randomization(fit: Fit, sample: SchoolSample, spec: GroupTime, seed: in
         "exact": test.exact,
         "assignments": float(test.n_assignments),
         "scheme": test.scheme,
+        "within": strata or "study",
         "seed": seed,
         "estimate": test.estimate,
     }
@@ -68,7 +75,7 @@ def with_randomization(fit: Fit, sample: SchoolSample, spec: GroupTime, seed: in
         found[0],
         p=test.p,
         bounds=(test.ci_low, test.ci_high) if bounded else (None, None),
-        vcov=f"randomisation of entry by {test.scheme}, {kind}",
+        vcov=f"randomisation of entry by {test.scheme}{f' within {strata}' if strata else ''}, {kind}",
         warnings=(*found[0].warnings, "p and interval by randomisation inference; the standard error is no guide"),
     )
     return _with_headline(fit, headline)

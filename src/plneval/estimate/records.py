@@ -33,7 +33,7 @@ class Record:
     event_time : years from the entry year; for leaving and switching, outcome years from the first one with the new
         membership; after leaving, study years from the first one out; missing for aggregates.
     estimate, se, ci_low, ci_high : in units of the modelled column: standard deviations for ``z`` and ``z_fixed``, the
-        outcome's own unit for ``score``. ``pretrend``: the Wald statistic. ``variance``: squared units.
+        outcome's own unit for ``score``. ``pretrend``: the statistic of the test. ``variance``: squared units.
     df : degrees of freedom of the t distribution, missing for the normal; ``pretrend``: of the numerator.
     p : two-sided, against zero.
     effect_size, effect_size_low, effect_size_high : estimate and interval divided by the SD of the modelled column,

@@ -125,11 +125,13 @@ def fit_model(
         return membership_changes(
             read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, ("member",)), spec, pupils
         )
-    sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, covariates)
+    strata = "area" if isinstance(spec, GroupTime) and cohort.design.randomise_within == "area" else None
+    columns = tuple(dict.fromkeys((*covariates, *((strata,) if strata else ()))))
+    sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column, columns)
     if isinstance(spec, GroupTime):
         from plneval.estimate.group_time import group_time
 
-        return group_time(sample, spec, pupils, cohort.design.minimum_entry_group, seed)
+        return group_time(sample, spec, pupils, cohort.design.minimum_entry_group, seed, strata)
     if isinstance(spec, Synthetic):
         from plneval.estimate.synthetic_did import synthetic_did
 
