@@ -182,7 +182,31 @@ def benefit_records() -> pd.DataFrame:
         ("residual", 0.402),
     ):
         rows.append(_record(estimand="variance", term=term, estimate=value, **growth))
+    rows += _networks_and_schools(growth)
     return _records_frame(rows)
+
+
+def _networks_and_schools(growth: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a growth model says of networks and schools; the third network has too few schools, the second goes too."""
+    few, too = "fewer than 3 schools", "could be worked out from another effect that is withheld"
+    rows = [
+        _record(estimand="between_network_sd", term="treated", estimate=0.061, ci_low=0.0, ci_high=0.108, **growth),
+        _record(estimand="networks_below_zero", estimate=0.044, **growth),
+        _record(
+            estimand="intraclass_correlation", term="school", estimate=0.152, ci_low=0.121, ci_high=0.188, **growth
+        ),
+        _record(estimand="r_squared", term="marginal", estimate=0.188, **growth),
+        _record(estimand="r_squared", term="conditional", estimate=0.72, **growth),
+        _record(estimand="network_effect", term="network 1", estimate=0.151, se=0.05, n_schools=9, **growth),
+        _record(estimand="network_effect", term="network 2", withheld=too, n_schools=4, **growth),
+        _record(estimand="network_effect", term="network 3", withheld=few, n_schools=2, **growth),
+        _record(estimand="network_effect", term="network 4", estimate=0.082, se=0.05, n_schools=3, **growth),
+    ]
+    for part, middle in (("before joining", 0.02), ("after joining", 0.11), ("change", 0.09)):
+        for percent, apart in ((10, -0.3), (50, 0.0), (90, 0.3)):
+            term = f"{part}, {percent} percent"
+            rows.append(_record(estimand="school_value_added", term=term, estimate=middle + apart, **growth))
+    return rows
 
 
 def not_causal_records() -> pd.DataFrame:

@@ -103,15 +103,6 @@ def estimand_name(row: Any) -> str:
     return formats.word(row.term)
 
 
-def variances(released: Released, model: str) -> pd.DataFrame:
-    """Variance components of one multilevel model."""
-    records = released["records"]
-    rows = records[(records["model"] == model) & (records["estimand"] == "variance")]
-    return pd.DataFrame(
-        {"Component": texts(rows["term"]), "Variance": numbers(rows, "estimate", 4), "SE": numbers(rows, "se", 4)}
-    )
-
-
 def group_times(released: Released) -> pd.DataFrame:
     """Group-time effects of the headline's model: joined in × year."""
     rows = released.headline_rows
@@ -210,9 +201,3 @@ def standards(released: Released) -> pd.DataFrame:
             "Source": [formats.MISSING if formats.is_missing(text) else str(text) for text in table["source"]],
         }
     )
-
-
-def variance_models(released: Released) -> list[str]:
-    """Names of the models that have variance components, in the order of the records."""
-    records = released["records"]
-    return list(dict.fromkeys(records.loc[records["estimand"] == "variance", "model"]))
