@@ -14,7 +14,8 @@ from released_exposure import exposure
 from released_measures import measures
 from released_membership import membership_tables
 from released_records import DIGEST, benefit_records, inconclusive_records, not_causal_records
-from released_spread import spread
+from released_spread import MODELS as SPREAD_MODELS
+from released_spread import spread, spread_records
 
 from plneval.artifacts import write_json, write_table
 from plneval.release.door import TABLES
@@ -117,6 +118,7 @@ def _models(school: bool) -> dict[str, Any]:
         "cs_maths_disadvantaged": {**shared, "subgroup": "disadvantaged"},
         "twfe_maths": shared,
         "growth_maths": {**shared, "formula": "z_fixed ~ C(year) + arm + treated_year_1"},
+        **SPREAD_MODELS,
     }
 
 
@@ -263,6 +265,8 @@ def write_released(folder: Path, variant: str) -> Path:
         variant
     ]()
     frames = measures(variant)
+    if variant == "benefit":
+        records = pd.concat([records, spread_records()], ignore_index=True)
     frames["records"] = records
     gates = list(GATES)
     if variant == "not_causal":

@@ -9,6 +9,7 @@ import pandas as pd
 
 from plneval.artifacts import write_text
 from plneval.report.load import Released
+from plneval.report.spread_data import SPREAD_FIGURES
 
 ARMS = ("member", "comparison", "all")
 _NORMAL_95 = 1.959964
@@ -145,6 +146,7 @@ FIGURES: dict[str, Callable[[Released], pd.DataFrame]] = {
     "estimates_by_estimator": estimates_by_estimator,
     "effect_by_year_and_model": effect_by_year_and_model,
     "honest_bounds": honest_bounds,
+    **SPREAD_FIGURES,
 }
 """Every figure of both reports, by the name of its CSV file."""
 

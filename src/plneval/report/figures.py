@@ -15,6 +15,12 @@ from plneval.report.flow_diagram import draw_flow
 from plneval.report.load import Released, rows_of
 from plneval.report.render.theme import ACCENT_DARK, MUTED, SERIES
 from plneval.report.sensitivity_figures import honest_bounds
+from plneval.report.spread_figures import (
+    moderation_slopes,
+    network_caterpillar,
+    path_sensitivity,
+    practice_over_waves,
+)
 from plneval.report.wording import article_free
 
 if TYPE_CHECKING:
@@ -28,6 +34,10 @@ __all__ = [
     "effect_by_year_and_model",
     "estimates_by_estimator",
     "honest_bounds",
+    "moderation_slopes",
+    "network_caterpillar",
+    "path_sensitivity",
+    "practice_over_waves",
     "sample_flow",
     "show",
     "trends",

@@ -1,0 +1,157 @@
+"""Figures of differences between networks, conditions, practice over waves and the path over practice."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from plneval.report import formats, spread_data, theme
+from plneval.report.drawn import Drawn, notice, wrapped
+from plneval.report.load import Released, rows_of
+from plneval.report.render.theme import MUTED
+
+ROLES = {"participant": "Participants", "colleague": "Colleagues", "leader": "Leaders"}
+MARKS = {"participant": ("o", theme.MEMBER), "colleague": ("s", theme.COMPARISON), "leader": ("D", MUTED)}
+
+
+def network_caterpillar(released: Released) -> Drawn:
+    """Networks' effects by size, drawn towards their mean by how unsure they are; no names, no order in the data."""
+    data = spread_data.network_caterpillar(released)
+    if data.empty:
+        return notice(
+            "Networks' effects cannot be shown: there is no estimate of them, or too few schools behind them."
+        )
+    models = list(dict.fromkeys(data["model"]))
+    with theme.themed():
+        figure, grid = theme.canvas(2.7, 1, len(models), squeeze=False)
+        for axes, model in zip(grid.flat, models, strict=True):
+            mine = data[data["model"] == model].reset_index(drop=True)
+            first = mine.iloc[0]
+            if pd.notna(first["new_low"]):
+                axes.axhspan(first["new_low"], first["new_high"], color=theme.BAND, zorder=0)
+            theme.zero_line(axes)
+            if pd.notna(first["mean"]):
+                axes.axhline(first["mean"], color=theme.MEMBER, linewidth=1.0, linestyle=(0, (4, 3)))
+            for row in rows_of(mine):
+                axes.plot([row.position] * 2, [row.ci_low, row.ci_high], color=theme.MEMBER, linewidth=1.6)
+                axes.plot(row.position, row.shrunken, "o", color=theme.MEMBER, markersize=5)
+            axes.set_xticks([])
+            axes.set_xlim(0, len(mine) + 1)
+            axes.set_xlabel("Networks that may be shown, by size of the effect (no names)")
+            axes.set_ylabel(f"From the third year on\n({first['unit']})")
+    return Drawn(figure, _caterpillar_alt(data))
+
+
+def _caterpillar_alt(data: pd.DataFrame) -> str:
+    values = "; ".join(
+        f"{formats.number(row.shrunken)} ({formats.interval(row.ci_low, row.ci_high)})" for row in rows_of(data)
+    )
+    first = data.iloc[0]
+    new = formats.interval(first["new_low"], first["new_high"])
+    text = "Points with intervals: networks' effects by size, without names, drawn towards their mean of "
+    return f"{text}{formats.number(first['mean'])}; the band, where a new network is expected, is {new}. {values}."
+
+
+def moderation_slopes(released: Released) -> Drawn:
+    """Difference in the effect for one standard deviation of each condition: adjusted filled, not adjusted hollow."""
+    data = spread_data.moderation_slopes(released)
+    if data.empty:
+        return notice("No condition could be held against the networks' effects.")
+    with theme.themed():
+        figure, axes = theme.canvas(1.0 + 0.36 * len(data))
+        theme.zero_line(axes, horizontal=False)
+        places = list(range(len(data) - 1, -1, -1))
+        for place, row in zip(places, rows_of(data), strict=True):
+            if pd.notna(row.estimate):
+                axes.plot([row.ci_low, row.ci_high], [place + 0.12] * 2, color=theme.MEMBER, linewidth=2.0)
+                axes.plot(row.estimate, place + 0.12, "o", color=theme.MEMBER)
+            axes.plot([row.naive_low, row.naive_high], [place - 0.14] * 2, color=MUTED, linewidth=1.2)
+            axes.plot(row.naive, place - 0.14, "o", color=MUTED, markerfacecolor="white", markersize=4.5)
+        names = [wrapped(row.label, 30) for row in rows_of(data)]
+        axes.set_yticks(places, names, fontsize=8)
+        axes.set_ylim(-0.6, len(data) - 0.4)
+        structure = int((data["kind"] == "structure").sum())
+        if 0 < structure < len(data):
+            axes.axhline(structure - 0.5, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+        axes.set_xlabel(f"Difference in the effect for one SD of the condition ({data['unit'].iloc[0]})")
+    return Drawn(figure, _slopes_alt(data))
+
+
+def _slopes_alt(data: pd.DataFrame) -> str:
+    parts = []
+    for row in rows_of(data):
+        naive = f"not adjusted {formats.number(row.naive)} ({formats.interval(row.naive_low, row.naive_high)})"
+        if pd.notna(row.estimate):
+            adjusted = f"adjusted {formats.number(row.estimate)} ({formats.interval(row.ci_low, row.ci_high)})"
+            naive = f"{adjusted}, {naive}"
+        parts.append(f"{row.label}: {naive}")
+    return f"Points with intervals: difference in the effect for one standard deviation. {'; '.join(parts)}."
+
+
+def practice_over_waves(released: Released) -> Drawn:
+    """Practice and policy over the waves, by who answered."""
+    data = spread_data.practice_over_waves(released)
+    if data.empty:
+        return notice("There are no answers about teachers' practice or school policy over time that may be shown.")
+    labels = list(dict.fromkeys(data["label"]))
+    with theme.themed():
+        figure, grid = theme.canvas(2.4, 1, len(labels), squeeze=False, sharey=True)
+        for axes, label in zip(grid.flat, labels, strict=True):
+            mine = data[data["label"] == label]
+            waves = list(dict.fromkeys(mine.sort_values("year")["wave"]))
+            for shift, role in enumerate(dict.fromkeys(mine["role"])):
+                own = mine[mine["role"] == role]
+                mark, colour = MARKS.get(str(role), ("o", MUTED))
+                at = [waves.index(wave) + 0.08 * shift for wave in own["wave"]]
+                axes.plot(at, own["mean"], mark, color=colour, label=ROLES.get(str(role), str(role)), linestyle="-")
+                for place, row in zip(at, rows_of(own), strict=True):
+                    axes.plot([place] * 2, [row.ci_low, row.ci_high], color=colour, linewidth=1.4)
+            years = mine.drop_duplicates("wave").set_index("wave")["year"]
+            axes.set_xticks(range(len(waves)), [_wave(wave, years[wave]) for wave in waves])
+            axes.set_xlim(-0.4, len(waves) - 0.4)
+            axes.set_title(wrapped(label, 30))
+            axes.legend(fontsize=7.5, loc="best")
+        grid.flat[0].set_ylabel("Mean score (points)")
+    return Drawn(figure, _waves_alt(data))
+
+
+def _wave(wave: str, year: object) -> str:
+    return f"wave {wave}" if formats.is_missing(year) else f"wave {wave}\n({int(str(year))})"
+
+
+def _waves_alt(data: pd.DataFrame) -> str:
+    parts = []
+    for (label, role), own in data.groupby(["label", "role"], sort=False):
+        values = "; ".join(
+            f"wave {row.wave} {formats.number(row.mean)} ({formats.interval(row.ci_low, row.ci_high)})"
+            for row in rows_of(own)
+        )
+        parts.append(f"{label}, {ROLES.get(str(role), str(role)).lower()}: {values}")
+    return f"Lines of mean scores with intervals over the waves. {'. '.join(parts)}."
+
+
+def path_sensitivity(released: Released) -> Drawn:
+    """The indirect path over practice by the correlation of errors that an unobserved cause would make."""
+    data = spread_data.path_sensitivity(released)
+    if data.empty:
+        return notice("The path over practice could not be estimated.")
+    with theme.themed():
+        figure, axes = theme.canvas(2.3)
+        theme.zero_line(axes)
+        axes.axvline(0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+        for _, mine in data.groupby("model", sort=False):
+            axes.fill_between(mine["rho"], mine["ci_low"], mine["ci_high"], color=theme.BAND, zorder=0)
+            axes.plot(mine["rho"], mine["indirect"], color=theme.MEMBER)
+        axes.set_xlabel("Correlation of the errors of practice and results")
+        axes.set_ylabel(f"Indirect path, a year\n({data['unit'].iloc[0]})")
+    return Drawn(figure, _path_alt(data))
+
+
+def _path_alt(data: pd.DataFrame) -> str:
+    shown = data.iloc[:: max(1, len(data) // 8)]
+    values = "; ".join(
+        f"{formats.number(row.rho)}: {formats.number(row.indirect, 3)} ({formats.interval(row.ci_low, row.ci_high, 3)})"
+        for row in rows_of(shown)
+    )
+    return f"Line with band: indirect path over practice by the correlation of the errors. {values}."

@@ -1,0 +1,69 @@
+"""What the funder report says of differences between networks, of conditions, and of teachers' practice."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from plneval.report.formats import interval, is_missing, listed, number, plural, share
+from plneval.report.load import Released
+from plneval.report.spread_tables import no_spread
+
+ALPHA = 0.05
+
+
+def for_funders(released: Released) -> list[str]:
+    """Paragraphs: how far networks differ, and which conditions go with larger effects."""
+    return [*_networks(released), *_conditions(released)]
+
+
+def _networks(released: Released) -> list[str]:
+    records = released["records"]
+    rows = records[(records["estimator"] == "networks.spread") & records["estimate"].notna()]
+    own = {str(row["estimand"]): row for row in rows.to_dict("records")}
+    if not {"between_network_sd", "att_new_network"} <= set(own):
+        return [no_spread(released)] if released.single_network else []
+    what = "effect" if released.is_causal else "difference"
+    sd, new = own["between_network_sd"], own["att_new_network"]
+    unit = released.unit(str(sd["model"]))
+    if is_missing(sd["ci_low"]):
+        told = f"Networks lie so close together that the data do not tell how far the {what} differs between them."
+    elif float(sd["ci_low"]) > 0:
+        told = (
+            f"The {what} was not the same in all networks: in some networks more, in others less. Around its mean it "
+            f"varies by {number(sd['estimate'])} {unit} from network to network."
+        )
+    else:
+        told = (
+            f"In some networks the {what} may be larger and in others smaller, but chance alone could explain the "
+            "differences that were found. It may vary around its mean by anything up to "
+            f"{number(sd['ci_high'])} {unit}."
+        )
+    parts = [told]
+    if not is_missing(new["ci_low"]):
+        parts.append(f"A new network of the same kind can expect {interval(new['ci_low'], new['ci_high'])} {unit}.")
+    below = own.get("networks_below_zero")
+    if below is not None and not is_missing(below["ci_high"]):
+        low, high = share(below["ci_low"], 0), share(below["ci_high"], 0)
+        parts.append(f"The share of networks in which the {what} is below zero lies between {low} and {high}.")
+    return [" ".join(parts)]
+
+
+def _conditions(released: Released) -> list[str]:
+    table = released["moderation_conditions"]
+    tried = table[(table["kind"] == "condition") & table["p_holm"].notna()]
+    if tried.empty:
+        return []
+    names = listed([str(label).lower() for label in tried["label"]])
+    asked = f"Members were asked about {plural(len(tried), 'condition')} of working in networks ({names})."
+    found = tried[(tried["p_holm"] < ALPHA) & pd.notna(tried["estimate"].fillna(tried["naive"]))]
+    if found.empty:
+        return [
+            f"{asked} None could be shown to go with larger or smaller effects. That is no evidence that they do not "
+            "matter: there are few networks, and answers are not exact."
+        ]
+    slope = found["estimate"].fillna(found["naive"])
+    more = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one > 0]
+    less = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one <= 0]
+    said = [f"Where {listed(more)} stood higher, effects were larger."] if more else []
+    said += [f"Where {listed(less)} stood higher, effects were smaller."] if less else []
+    return [f"{asked} {' '.join(said)} This is a link, not proof that the condition made the difference."]
