@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from plneval.multilevel.crossed_rows import compact
 from plneval.multilevel.design import Design, Floats, Integers
 from plneval.multilevel.engine import Root, criterion_of_root, factored_root
 from plneval.multilevel.statistics import Statistics
@@ -22,6 +23,8 @@ from plneval.multilevel.working import working_rows
 
 # Step of the differences, in relative standard deviations.
 DIFFERENCE = 1e-4
+# Numbers of a block of H⁻¹ that are held at once.
+BLOCK = 1 << 23
 
 
 class SparseCriterion:
@@ -42,6 +45,8 @@ class SparseCriterion:
     name = "mixedlm"
 
     def __init__(self, design: Design, statistics: Statistics, kept: Integers, *, reml: bool) -> None:
+        # Effects are those of the groups that have rows, in the order of the statistics' labels.
+        design = compact(design)
         working = statistics.model.working
         self.statistics = statistics
         self.reml = reml
@@ -107,6 +112,10 @@ class SparseCriterion:
 
     def root(self, scales: Sequence[Floats]) -> Root:
         """Eliminate all random effects together."""
+        return self._eliminate(scales)[0]
+
+    def _eliminate(self, scales: Sequence[Floats]) -> tuple[Root, Any, Any]:
+        """The root, Λ of all effects, and the Cholesky factor of H."""
         self.evaluations += 1
         lower, symbolic, keys = self._pattern
         factor = self._factor(scales)
@@ -121,7 +130,35 @@ class SparseCriterion:
         right = np.asarray(factor.T @ self._right)
         solved = np.asarray(cholesky.solve(right))
         left = self._cross - right.T @ solved
-        return factored_root((left + left.T) / 2.0, self.fixed, len(left) - 1, float(cholesky.logdet()))
+        root = factored_root((left + left.T) / 2.0, self.fixed, len(left) - 1, float(cholesky.logdet()))
+        return root, factor, cholesky
+
+    def effects(self, scales: Sequence[Floats]) -> list[tuple[Floats, Floats]]:
+        """For each level means (groups, q) and covariances (groups, q, q) of the effects given the data, over σ².
+
+        û = ΛH⁻¹Λ'Z'(y − Xβ), and the covariance is the blocks on the diagonal of ΛH⁻¹Λ' (Bates et al. 2015, eq. 58),
+        which takes one solution for every effect.
+        """
+        root, factor, cholesky = self._eliminate(scales)
+        score = self._right[:, -1] - self._right[:, self.fixed] @ root.coefficients
+        mean = np.asarray(factor @ cholesky.solve(np.asarray(factor.T @ score)[:, None])).ravel()
+        total = factor.shape[0]
+        transposed = factor.T.tocsc()
+        found, start = [], 0
+        for width, size in zip(self.widths, self.sizes, strict=True):
+            covariance = np.empty((size, width, width))
+            step = max(1, BLOCK // (total * width))
+            for first in range(0, size, step):
+                last = min(size, first + step)
+                own = slice(start + first * width, start + last * width)
+                columns = transposed[:, own].toarray()
+                rows = np.asarray(factor.tocsr()[own] @ cholesky.solve(columns))
+                blocks = rows.reshape(last - first, width, last - first, width)
+                at = np.arange(last - first)
+                covariance[first:last] = blocks[at, :, at, :]
+            found.append((mean[start : start + size * width].reshape(size, width), covariance))
+            start += size * width
+        return found
 
     def value(self, scales: Sequence[Floats]) -> float:
         """The criterion; infinite where X'V⁻¹X cannot be factored."""

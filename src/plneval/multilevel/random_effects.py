@@ -25,6 +25,7 @@ from plneval.multilevel.theta import Parameters
 
 if TYPE_CHECKING:
     from plneval.multilevel.crossed import CrossedCriterion
+    from plneval.multilevel.heavily_crossed import SparseCriterion
     from plneval.multilevel.result import Fit
 
 # Units predicted at once.
@@ -222,9 +223,12 @@ def effects_of_fit(fit: Fit, *, innermost: bool) -> list[GroupEffects]:
         The rows are not there; an engine without predictions.
     """
     from plneval.multilevel.crossed import CrossedCriterion as Crossed
+    from plneval.multilevel.heavily_crossed import SparseCriterion
 
     if isinstance(fit.engine_used, Crossed):
         return _crossed(fit, fit.engine_used)
+    if isinstance(fit.engine_used, SparseCriterion):
+        return _heavily_crossed(fit, fit.engine_used)
     statistics, engine = fit.statistics, nested_engine(fit, "random effects")
     if innermost:
         statistics, engine = apart(fit, "random effects")
@@ -238,14 +242,24 @@ def _crossed(fit: Fit, engine: CrossedCriterion) -> list[GroupEffects]:
     if fit.intake is None:
         raise MultilevelError("random effects of crossed levels need the rows")
     design = compact(pooled(list(fit.intake)))
-    variance = fit.sigma**2
+    return _of_levels(fit, crossed_effects(design, fit.statistics, engine, fit.optimum.factors))
+
+
+def _heavily_crossed(fit: Fit, engine: SparseCriterion) -> list[GroupEffects]:
+    return _of_levels(fit, engine.effects(fit.optimum.factors))
+
+
+def _of_levels(fit: Fit, effects: Sequence[tuple[Floats, Floats]]) -> list[GroupEffects]:
+    """Effects of the user's columns, from means and covariances over σ² of the centred ones."""
+    model, variance = fit.statistics.model, fit.sigma**2
     found = []
-    for at, (means, covariances) in enumerate(crossed_effects(design, fit.statistics, engine, fit.optimum.factors)):
-        level = design.levels[at]
+    for at, (means, covariances) in enumerate(effects):
+        labels = fit.statistics.labels[at]
+        assert labels is not None
         back = np.linalg.inv(fit.parameters.shifts[at])
-        names = tuple(design.names[column] for term in level.terms for column in term.columns)
+        names = tuple(model.names[column] for column in model.levels[at].columns)
         covariance = variance * (back @ covariances @ back.T)
-        found.append(GroupEffects(level.name, level.labels, names, means @ back.T, covariance))
+        found.append(GroupEffects(model.levels[at].name, labels, names, means @ back.T, covariance))
     return found
 
 
