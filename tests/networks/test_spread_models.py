@@ -1,0 +1,160 @@
+"""Spread, moderation and the path over practice as models: from panels and answers to records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from surveyed_study import INSTRUMENT, NETWORKS, entry, surveyed
+
+from plneval.config.network_models import Mediation, Moderation, Spread
+from plneval.errors import UserError
+from plneval.estimate.mediation import mediated, mediation
+from plneval.estimate.moderation import moderation, moderators
+from plneval.estimate.spread import found_spread, spread
+from plneval.networks.study import NetworkStudy
+
+SPREAD = Spread(kind="networks.spread", label="s", outcome="maths")
+SLOPES = Moderation(kind="networks.moderation", label="m", outcome="maths", conditions=["trust"])
+PATH = Mediation(kind="networks.mediation", label="p", outcome="maths", form="teaching", scale="practice")
+TRUE = 0.05 * np.arange(1, NETWORKS + 1)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> NetworkStudy:
+    return surveyed(tmp_path_factory.mktemp("surveyed"))
+
+
+def test_the_spread_of_known_effects_is_found(study: NetworkStudy) -> None:
+    fit = spread(study, SPREAD)
+    found = {one.estimand: one for one in fit.estimates}
+    assert list(found) == ["network_effect_mean", "between_network_sd", "att_new_network", "networks_below_zero"]
+    # Errors of a network are about 0.02 √(1/2 + 1/6 …) = 0.02: far below the spread.
+    effects = found_spread(study, SPREAD)[0].table["estimate"].to_numpy()
+    assert np.abs(effects - TRUE).max() < 0.06
+    assert found["network_effect_mean"].estimate == pytest.approx(TRUE.mean(), abs=0.02)
+    assert found["between_network_sd"].estimate == pytest.approx(TRUE.std(ddof=1), abs=0.03)
+    low, high = found["between_network_sd"].bounds or (None, None)
+    assert low is not None
+    assert high is not None
+    assert 0 < low < TRUE.std(ddof=1) < high
+    new_low, new_high = found["att_new_network"].bounds or (0.0, 0.0)
+    assert new_low < found["network_effect_mean"].estimate - TRUE.std(ddof=1)
+    assert new_high > found["network_effect_mean"].estimate + TRUE.std(ddof=1)
+    basis = found["between_network_sd"].basis
+    assert (basis.n_networks, basis.n_schools, basis.clusters_treated, basis.clusters_comparison) == (8, 22, 8, 6)
+
+
+def test_one_network_has_no_spread_and_says_why(tmp_path: Path) -> None:
+    fit = spread(surveyed(tmp_path, networks=1), SPREAD)
+    assert fit.estimates == ()
+    assert fit.diagnostics["not_estimated"][0].startswith("one network only")
+
+
+def test_a_slope_is_for_one_sd_of_the_true_condition(study: NetworkStudy) -> None:
+    one = moderators(study, SLOPES)[1][0]
+    found = one.found
+    assert found is not None
+    fit = {estimate.estimand: estimate for estimate in moderation(study, SLOPES).estimates}
+    adjusted, naive = fit["moderation_slope"], fit["moderation_slope_naive"]
+    # Effects and conditions both rise evenly with the network's number: an SD of the condition is an SD of the effect.
+    assert adjusted.estimate == pytest.approx(TRUE.std(ddof=1), abs=0.025)
+    assert naive.estimate < adjusted.estimate
+    assert one.unit == pytest.approx(found.observed_sd * np.sqrt(found.reliability))
+    assert adjusted.estimate == pytest.approx(found.slope * one.unit)
+    assert adjusted.p == naive.p == found.p
+    assert adjusted.df == NETWORKS - 2
+
+
+def test_conditions_measured_after_the_outcome_are_refused_left_out_or_forced(tmp_path: Path) -> None:
+    # The first wave is in 2017; networks that joined in 2014 have outcomes from 2016 on, the others from 2017 on.
+    late = surveyed(tmp_path, wave_years=(2017,))
+    refused = moderation(late, SLOPES)
+    assert refused.estimates == ()
+    assert refused.diagnostics["not_estimated"] == [
+        "Trust: first measured after the outcome in 4 of 8 networks: refused as a moderator"
+    ]
+    without = moderation(late, SLOPES.model_copy(update={"late": "leave_out"}))
+    assert {one.basis.n_networks for one in without.estimates} == {4}
+    assert {one.basis.n_schools for one in without.estimates} == {14}
+    assert "networks measured after their first outcome are left out" in without.estimates[0].warnings
+    forced = moderation(late, SLOPES.model_copy(update={"late": "force"}))
+    assert {one.basis.n_networks for one in forced.estimates} == {8}
+    assert "measured after the outcome, which may have shaped the answers" in forced.estimates[0].warnings
+
+
+def test_without_answers_there_is_no_slope_and_no_path(tmp_path: Path) -> None:
+    silent = surveyed(tmp_path, answers=False)
+    assert moderation(silent, SLOPES).diagnostics["not_estimated"] == ["no answers to the questionnaire 'conditions'"]
+    assert mediation(silent, PATH).diagnostics["not_estimated"] == ["no answers to the questionnaire 'teaching'"]
+    undeclared = NetworkStudy(silent.cohort, silent.tables_folder, silent.panel, None)
+    undeclared.__dict__["tables"] = silent.tables
+    assert moderation(undeclared, SLOPES).estimates == ()
+    assert mediation(undeclared, PATH).estimates == ()
+
+
+def test_names_that_the_questionnaire_does_not_have_are_mistakes(study: NetworkStudy) -> None:
+    with pytest.raises(UserError, match=r"no scale 'trsut'.*Did you mean 'trust'"):
+        moderation(study, SLOPES.model_copy(update={"conditions": ["trsut"]}))
+    with pytest.raises(UserError, match=r"no scale 'practise'"):
+        mediation(study, PATH.model_copy(update={"scale": "practise"}))
+
+
+def test_the_path_is_that_of_ordinary_regressions(study: NetworkStudy) -> None:
+    spec = PATH.model_copy(update={"covariates": ["deprivation"]})
+    rows = mediated(study, spec).schools
+    # In 2015 networks are in their first or second year, in 2017 all in their third or later.
+    assert rows["wave"].unique().tolist() == ["1"]
+    expected = {network: 2015 - entry(network) + 1 for network in range(1, NETWORKS + 1)}
+    assert rows.groupby("network")["participation"].first().to_dict() == expected
+    panel = pd.read_parquet(study.panel / "panel_school.parquet").set_index(["school", "year"])["z"]
+    school = int(rows["school"].iloc[0])
+    assert rows["outcome"].iloc[0] == pytest.approx(panel[school, 2015] - panel[school, entry(1) - 1])
+    to_practice = sm.OLS(rows["practice"], sm.add_constant(rows[["participation", "deprivation"]])).fit()
+    to_result = sm.OLS(rows["outcome"], sm.add_constant(rows[["participation", "deprivation", "practice"]])).fit()
+    found = {one.estimand: one.estimate for one in mediation(study, spec).estimates}
+    assert found["path_practice"] == pytest.approx(to_practice.params["participation"])
+    assert found["path_slope"] == pytest.approx(to_result.params["practice"])
+    assert found["path_direct"] == pytest.approx(to_result.params["participation"])
+    indirect = to_practice.params["participation"] * to_result.params["practice"]
+    assert found["path_indirect"] == pytest.approx(indirect)
+    assert found["path_total"] == pytest.approx(indirect + to_result.params["participation"])
+
+
+def test_scales_are_those_of_the_instrument(study: NetworkStudy) -> None:
+    from plneval.describe.practice_waves import practice_waves
+    from plneval.describe.survey_measures import OF_SURVEYS
+
+    tables = {name: measure(study) for name, measure in OF_SURVEYS.items()}
+    scales = tables["survey_scales"]
+    assert scales.groupby("form").size().to_dict() == {"conditions": 4, "teaching": 2}
+    assert (scales["n"] == 64).all()
+    assert (scales["n_schools"] == 16).all()
+    assert scales["alpha"].between(0.8, 1).all()
+    assert tables["survey_items"]["r_drop"].min() > 0.5  # reversed items are turned round
+    networks = tables["survey_agreement"].query("level == 'network'")
+    assert (networks["icc1"] > 0.5).all()
+    assert set(tables["survey_factor_model"]["state"]) == {"sample_too_small"}
+    assert tables["survey_instrument"]["items"].tolist() == [6, 3]
+    assert tables["survey_instrument"]["answered"].all()
+    waves = practice_waves(study)
+    assert waves.groupby("role")["n_respondents"].sum().to_dict() == {"colleague": 64, "participant": 64}
+    assert waves["change"].notna().tolist() == [False, True, False, True]
+    answers = pd.read_parquet(study.tables_folder / "surveys.parquet")
+    own = answers[(answers["instrument"] == "teaching") & (answers["wave"] == "1") & (answers["role"] == "participant")]
+    turned = own["response"].where(own["item"] != "practice_3", 6 - own["response"])
+    assert waves["mean"].iloc[0] == pytest.approx(turned.mean())
+
+
+def test_a_study_without_surveys_has_empty_tables_with_types(study: NetworkStudy) -> None:
+    from plneval.describe.survey_measures import OF_SURVEYS
+
+    bare = NetworkStudy(study.cohort, study.tables_folder, study.panel, None)
+    for measure in OF_SURVEYS.values():
+        full, empty = measure(study), measure(bare)
+        assert empty.empty
+        assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+    assert INSTRUMENT.forms
