@@ -28,6 +28,7 @@ from evidence_by_hand import (
     spec,
 )
 from exposure_by_hand import exposure
+from lasting_by_hand import lasting
 from membership_by_hand import membership_tables
 from spread_by_hand import spread
 
@@ -137,6 +138,7 @@ def frames() -> dict[str, pd.DataFrame]:
         **{name: table for name, table in robust().items() if name in TABLES},
         **exposure(),
         **spread(),
+        **lasting(),
     }
 
 

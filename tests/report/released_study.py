@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 from released_exposure import exposure
+from released_lasting import lasting
 from released_measures import measures
 from released_membership import membership_tables
 from released_records import DIGEST, benefit_records, inconclusive_records, not_causal_records
@@ -329,6 +330,7 @@ def write_released(folder: Path, variant: str) -> Path:
     frames |= _sensitivity(variant, str(records.iloc[0]["model"]))
     frames |= exposure(variant)
     frames |= spread(variant)
+    frames |= lasting(variant)
     frames["standards"] = pd.DataFrame(
         [
             {

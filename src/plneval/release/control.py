@@ -19,6 +19,7 @@ from plneval.release.door_types import Statistics, Table
 from plneval.release.identities import gather
 from plneval.release.prose import reworded
 from plneval.release.rare_categories import pool_registry, pool_timeline
+from plneval.release.thin_parts import hide_parts
 from plneval.release.thin_results import withheld_records
 from plneval.release.words import check_words, vocabularies
 
@@ -99,6 +100,7 @@ def control(
                 frames[table][column] = frames[table][column].astype("str")
     _reword_notes(frames["ingest_notes"], notes, people["ingest_notes", "count"], rule)
     follow = _withhold_copies(frames, reasons)
+    hide_parts(frames, reasons)
     for table, door in TABLES.items():
         _round_numbers(frames[table], door, rule)
     frames["records"]["withheld"] = reasons.to_numpy()

@@ -142,12 +142,23 @@ def _records(frame: pd.DataFrame, sums: Sums) -> None:
         sums.keep |= {("records", index, column) for column in ("n_scores", "n_pupils", "n_treated")}
     alike = ["estimator", "outcome", "comparison", "estimand", "term", "event_time"]
     _subgroups("records", frame, alike, ["n_scores", "n_pupils", "n_treated"], sums)
+    _parts(frame, sums)
     for _, model in _groups(frame, ["model"]):
         cells = model[model["estimand"] == "att_group_time"]
         for index in model.index[model["estimand"] == "att_event_time"]:
             parts = list(cells.index[(cells["event_time"] == model.at[index, "event_time"]).fillna(False)])
             if parts:
                 sums.add(("records", index, "n_treated"), [("records", part, "n_treated") for part in parts])
+
+
+def _parts(frame: pd.DataFrame, sums: Sums) -> None:
+    """All treated pupils are those of the parts into which a model splits the member schools, and of unknown parts."""
+    whole = frame[(frame["estimand"] == "att_third_year_on") & (frame["estimator"] == "did.att_gt")]
+    for _, parts in _groups(frame[frame["estimand"] == "att_split"], ["model"]):
+        first = parts.iloc[0]
+        alike = (whole["outcome"] == first["outcome"]) & (whole["subgroup"] == first["subgroup"])
+        for index in whole.index[alike]:
+            sums.add(("records", index, "n_treated"), [("records", part, "n_treated") for part in parts.index])
 
 
 def _subgroups(table: str, frame: pd.DataFrame, keys: list[str], columns: list[str], sums: Sums) -> None:

@@ -11,12 +11,13 @@ import pandas as pd
 from plneval.config.cohort import Cohort
 from plneval.config.models import EventStudy, ModelSpec
 from plneval.config.report import Disclosure
+from plneval.release.thin_parts import PART, withhold_comparisons
 from plneval.standards import load
 
 GROUP_TIME: Final = re.compile(r"g(\d{4}):t(\d{4})")
 SWITCHING: Final = ("att_leaving", "att_switching", "att_after_leaving")
 """Estimands about schools that leave, have left or switch: these words begin them."""
-PARTS: Final = ("att_direct", "att_indirect", "within_school", "mobilisation_ratio", "dose_")
+PARTS: Final = ("att_direct", "att_indirect", "within_school", "mobilisation_ratio", "dose_", "att_split", "split_test")
 """Estimands about a part of the member schools, or of their pupils: these words begin them."""
 
 
@@ -47,7 +48,8 @@ def withheld_records(
     reason[fewest.lt(rule.minimum_schools).fillna(False)] = f"fewer than {rule.minimum_schools} schools"
     people = cohort.design.weight == "pupils"
     few = records["n_treated"].astype("Float64").between(1, rule.minimum_count - 1).fillna(False).astype(bool)
-    _withhold_second(records, reason, few & people & (records["estimand"] == "network_effect"))
+    _withhold_second(records, reason, few & people & records["estimand"].isin(["network_effect", PART]))
+    withhold_comparisons(records, reason)
     return reason
 
 
@@ -104,8 +106,8 @@ def _groups_at(time: int, entry_years: list[int], cohort: Cohort, spec: ModelSpe
 def _withhold_second(records: pd.DataFrame, reason: pd.Series, few_people: pd.Series) -> None:
     """Withhold another number where a single one is withheld, and a reader could work it out from the others.
 
-    These are group-time effects of an event time, whose average is shown, and effects of a model's networks, whose
-    departures from the mean add up to 0.
+    These are group-time effects of an event time, whose average is shown, effects of a model's networks, whose
+    departures from the mean add up to 0, and effects of parts of the member schools, whose average is the headline.
 
     Parameters
     ----------
@@ -114,7 +116,8 @@ def _withhold_second(records: pd.DataFrame, reason: pd.Series, few_people: pd.Se
     cells = records[(records["estimand"] == "att_group_time") & records["estimate"].notna()]
     networks = records[(records["estimand"] == "network_effect") & records["estimate"].notna()]
     groups = [rows for _, rows in cells.groupby(["model", "event_time"], sort=True)]
-    groups += [rows for _, rows in networks.groupby("model", sort=True)]
+    parts = records[(records["estimand"] == PART) & records["estimate"].notna()]
+    groups += [rows for own in (networks, parts) for _, rows in own.groupby("model", sort=True)]
     for together in groups:
         out = (reason[together.index] != "") | few_people[together.index]
         if out.sum() != 1 or out.all():
