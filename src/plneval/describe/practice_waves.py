@@ -30,7 +30,7 @@ COLUMNS: Final = {
     "n_respondents": "Int64",
     "n_schools": "Int64",
     "n_networks": "Int64",
-    "networks_behind_change": "Int64",
+    "schools_behind_change": "Int64",
 }
 
 
@@ -39,7 +39,8 @@ def practice_waves(study: NetworkStudy) -> pd.DataFrame:
 
     ``mean`` is over respondents, in points of the scale, with a t interval over schools' means. ``change`` is from each
     network's first wave up to this one, averaged over networks by :mod:`plneval.networks.lasting_change`; it is missing
-    where too few answered. Nobody in comparison schools was asked, so neither is an effect.
+    where too few answered. ``schools_behind_change`` is the smaller number of schools of the first and this wave.
+    Nobody in comparison schools was asked, so neither is an effect.
 
     # ASSUME: the interval takes schools as independent.
     """
@@ -61,6 +62,7 @@ def _by_wave(scores: pd.DataFrame, role: str) -> list[dict[str, Any]]:
     rules = load("sustainability")
     own = scores.loc[scores["role"] == role].dropna(subset=["score", "school"])
     waves = ordered_waves(own)
+    first = own.loc[own["wave"] == waves[0], "school"].nunique() if waves else 0
     rows = []
     for place, wave in enumerate(waves):
         here = own.loc[own["wave"] == wave]
@@ -84,7 +86,7 @@ def _by_wave(scores: pd.DataFrame, role: str) -> list[dict[str, Any]]:
                 "n_respondents": len(here),
                 "n_schools": len(schools),
                 "n_networks": int(here["network"].nunique()),
-                "networks_behind_change": None if change is None else change.change.n,
+                "schools_behind_change": None if change is None else min(len(schools), first),
             }
         )
     return rows

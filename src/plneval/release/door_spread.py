@@ -110,12 +110,12 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
             **_numbers(CHANGE),
             "n_respondents": "people",
             "n_schools": "schools",
-            "n_networks": "schools",
-            "networks_behind_change": "schools",
+            "n_networks": "count",
+            "schools_behind_change": "schools",
         },
         statistics=(
             Statistics(LEVEL, ("n_respondents",), ("n_schools",)),
-            Statistics(CHANGE, ("n_respondents",), ("n_schools", "networks_behind_change")),
+            Statistics(CHANGE, ("n_respondents",), ("n_schools", "schools_behind_change")),
         ),
     ),
     "network_caterpillar": Table(

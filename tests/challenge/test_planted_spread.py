@@ -1,0 +1,50 @@
+"""Planted spread and slopes on the scale of what is estimated: by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from plneval.challenge.recovery import planted_effect
+
+PLANTED: dict[str, Any] = {
+    "headline": {},
+    "effects": {"spread": {"total": 0.058}, "condition": {"trust": 0.018}},
+    "networks": {
+        "A": {"effect": 0.10, "third_year_on": {"maths": 0.02}, "conditions": {"trust": -1.0, "focus": 0.0}},
+        "B": {"effect": 0.12, "third_year_on": {"maths": 0.05}, "conditions": {"trust": 0.0, "focus": 2.0}},
+        "C": {"effect": 0.14, "third_year_on": {"maths": 0.11}, "conditions": {"trust": 1.0, "focus": 0.0}},
+        "D": {"effect": 0.14, "third_year_on": {"maths": None}, "conditions": {"trust": 5.0, "focus": 9.0}},
+    },
+}
+
+
+def planted(estimand: str, term: str = "", **values: Any) -> float | None:
+    record = {"estimator": "networks.spread", "outcome": "maths", "subgroup": "all", "estimand": estimand, "term": term}
+    return planted_effect(PLANTED, record | values)
+
+
+def test_the_spread_is_that_of_all_pupils_effects_by_network() -> None:
+    effects = np.array([0.02, 0.05, 0.11])
+    assert planted("network_effect_mean") == pytest.approx(0.06)
+    assert planted("between_network_sd") == pytest.approx(np.sqrt((0.04**2 + 0.01**2 + 0.05**2) / 2))
+    below = stats.norm.cdf(-0.06 / effects.std(ddof=1))
+    assert planted("networks_below_zero") == pytest.approx(below)
+
+
+def test_a_slope_is_that_on_one_condition_alone_for_one_sd() -> None:
+    # Trust: (0.11 - 0.02)/2 for a point, and its SD is 1. Focus: -0.0075 for a point, times its SD of 2/√3.
+    for estimand in ("moderation_slope", "moderation_slope_naive"):
+        assert planted(estimand, "trust") == pytest.approx(0.045)
+        assert planted(estimand, "focus") == pytest.approx(-0.0075 * 2 / np.sqrt(3))
+
+
+def test_nothing_is_planted_for_structure_subgroups_a_new_network_or_the_path() -> None:
+    assert planted("moderation_slope_naive", "density") is None
+    assert planted("between_network_sd", subgroup="disadvantaged") is None
+    assert planted("between_network_sd", outcome="reading") is None
+    assert planted("att_new_network") is None
+    assert planted("path_indirect", "practice") is None
