@@ -334,6 +334,22 @@ def test_planted_effect_is_looked_for_in_made_up_studies_only(z: float, result: 
     assert missing.result == "caution"
 
 
+def test_measured_distances_contradict_a_declaration_that_none_is_near() -> None:
+    near = pd.DataFrame({"year": [2015, 2020], "n_comparison": [60, 60], "radius_km": [3.0, 3.0], "n_near": [4, 17]})
+    near = near.astype({"n_near": "Int64"})
+    gate = comparison_coverage(evidence(measures=measures(contamination=near)))
+    assert gate.result == "caution"
+    assert "no comparison school was declared to be a neighbour" in gate.because
+    assert "17 of 60 comparison schools stood less than 3 km from a school that had joined" in gate.statement
+    # Declared as such, the measured number stands beside the declaration.
+    some = cohort(design={"comparison_near_members": "some"})
+    told = comparison_coverage(evidence(cohort=some, measures=measures(contamination=near)))
+    assert told.statement.startswith("Some comparison schools are neighbours of member schools (17 of 60")
+    # Without a declared distance nothing is counted, and nothing contradicts.
+    unknown = near.assign(radius_km=float("nan"), n_near=pd.array([pd.NA, pd.NA], dtype="Int64"))
+    assert comparison_coverage(evidence(measures=measures(contamination=unknown))).result == "pass"
+
+
 def test_composition_takes_the_largest_gap_between_the_arms() -> None:
     table = measures()["composition"]
     # Members: 0.20 to 0.32; comparison: 0.20 to 0.26. The gap of the changes is 0.06.

@@ -82,7 +82,10 @@ def _ordinal(number: int) -> str:
 
 
 def comparison_coverage(evidence: Evidence) -> Gate:
-    """Whether comparison schools are free of networks and of member neighbours, as declared."""
+    """Whether comparison schools are free of networks and of member neighbours, as declared.
+
+    Measured distances contradict a declaration that none is near, and are told beside any other.
+    """
     number = len(evidence.comparison)
     if number == 0:
         return Gate(
@@ -104,6 +107,11 @@ def comparison_coverage(evidence: Evidence) -> Gate:
             unclear.append(f"it is not known whether comparison schools {in_doubt}")
         elif declared == "some":
             unclear.append(f"some comparison schools {in_doubt}")
+    near = _near_members(evidence)
+    if near and design.comparison_near_members == "none":
+        unclear.append(f"no comparison school was declared to be a neighbour of member schools, but {near}")
+    elif near and unclear and design.comparison_near_members != "none":
+        unclear[-1] += f" ({near})"
     if not unclear:
         statement = (
             f"As declared, the {counted(number, 'comparison school')} are in no other network and no neighbours of "
@@ -113,6 +121,19 @@ def comparison_coverage(evidence: Evidence) -> Gate:
     text = ", and ".join(unclear)
     statement = f"{capitalised(text)}. That would make the effect look smaller than it is."
     return Gate("comparison_coverage", "caution", float(number), 1.0, DECLARED, statement, text)
+
+
+def _near_members(evidence: Evidence) -> str:
+    """How many comparison schools stand near a school that has joined, in words; empty where none is known."""
+    measured = evidence.measures["contamination"]
+    found = measured.loc[measured["n_near"].fillna(0) > 0]
+    if not len(found):
+        return ""
+    most = found.sort_values("n_near", kind="stable").iloc[-1]
+    return (
+        f"{int(most['n_near'])} of {counted(int(most['n_comparison']), 'comparison school')} stood less than "
+        f"{float(most['radius_km']):g} km from a school that had joined"
+    )
 
 
 def clusters(evidence: Evidence) -> Gate:

@@ -22,6 +22,7 @@ MEASURES: Final = (
     "baseline",
     "clusters",
     "composition",
+    "contamination",
     "entry_groups",
     "mdes",
     "missingness",
