@@ -24,7 +24,9 @@ class Record:
         ``att_third_year_on_equal``, ``pretrend``, ``coefficient``, ``between_network_sd``, ``att_new_network`` or
         ``variance``; of leaving and switching ``att_leaving_event_time``, ``att_leaving``,
         ``att_switching_event_time``, ``att_switching`` and ``att_switching_year``; of schools that have left
-        ``att_after_leaving`` and ``att_after_leaving_event_time``.
+        ``att_after_leaving`` and ``att_after_leaving_event_time``; of differences between networks
+        ``network_effect_mean``, ``networks_below_zero``, ``moderation_slope``, ``moderation_slope_naive`` and the
+        ``path_…`` estimands (``docs/architecture.md``).
     role : what the model was declared for before it was fitted.
     headline : True for the third-year-on effect of the cohort's headline model, and for no other record.
     outcome, subgroup : what was measured, for whom; ``gap`` for disadvantaged pupils less other pupils.
