@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A larger model whose criterion is higher by more than this has not been fitted, or does not hold the smaller one.
 HIGHER = 1e-4
+# Statistics that differ by no more are equal.
+EQUAL = 1e-8
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Comparison:
         Weights and degrees of freedom of the distribution under the smaller model.
     method
         What was done, in words.
+    p_bootstrap
+        Share of statistics at least as large among those of draws from the smaller model, the observed one counted
+        too (Davison and Hinkley 1997, eq. 4.11); ``None`` without a bootstrap.
+    replicates
+        Draws that both models could be refitted to.
     """
 
     chi_squared: float
@@ -49,6 +56,8 @@ class Comparison:
     p_unmixed: float
     mixture: tuple[tuple[float, int], ...]
     method: str
+    p_bootstrap: float | None = None
+    replicates: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,15 +169,17 @@ def _mixture(pieces: Sequence[Sequence[tuple[float, int]]]) -> tuple[tuple[float
     return tuple((float(weight), df) for df, weight in enumerate(weights) if weight > 0)
 
 
-def compare_fits(one: Fit, other: Fit) -> Comparison:
+def compare_fits(one: Fit, other: Fit, bootstrap: int = 0, seed: int = 1) -> Comparison:
     """Test the smaller of two nested fits to the same rows, whichever of the two it is.
 
-    REML fits whose fixed effects differ are compared by full maximum likelihood, as lme4's ``anova`` does.
+    REML fits whose fixed effects differ are compared by full maximum likelihood, as lme4's ``anova`` does. With
+    ``bootstrap`` the statistic is also held against so many draws from the smaller model.
 
     Raises
     ------
     MultilevelError
-        The fits are not to the same rows or by the same criterion, or neither holds the other.
+        The fits are not to the same rows or by the same criterion, or neither holds the other; a bootstrap of levels
+        that are not nested, or without rows.
     """
     if one.statistics.model.outcome != other.statistics.model.outcome or one.n != other.n:
         raise MultilevelError(
@@ -182,8 +193,19 @@ def compare_fits(one: Fit, other: Fit) -> Comparison:
         raise MultilevelError("the models are not of the same rows: their outcomes have other sums of squares")
     again = one.reml and set(one.terms) != set(other.terms)
     criteria = [_full_likelihood(fit) if again else fit.criterion for fit in (one, other)]
-    found = likelihood_ratio(_tested(one, criteria[0]), _tested(other, criteria[1]), reml=one.reml and not again)
-    return replace(found, method=found.method + ("; fitted anew by maximum likelihood" if again else ""))
+    models = [_tested(fit, criterion) for fit, criterion in zip((one, other), criteria, strict=True)]
+    found = likelihood_ratio(models[0], models[1], reml=one.reml and not again)
+    found = replace(found, method=found.method + ("; fitted anew by maximum likelihood" if again else ""))
+    if not bootstrap:
+        return found
+    from plneval.multilevel.compare_bootstrap import bootstrap_statistics
+
+    larger, smaller = (one, other) if models[0].parameters >= models[1].parameters else (other, one)
+    drawn = bootstrap_statistics(larger, smaller, bootstrap, seed, reml=one.reml and not again)
+    drawn = drawn[np.isfinite(drawn)]
+    # A statistic is 0 up to the optimisers' precision.
+    reached = int((drawn >= found.chi_squared - EQUAL).sum())
+    return replace(found, p_bootstrap=(1 + reached) / (1 + len(drawn)), replicates=len(drawn))
 
 
 def _full_likelihood(fit: Fit) -> float:

@@ -341,9 +341,12 @@ class Fit:
         effects = self._effects() if random else None
         return predict_rows(self, data, effects, allow_new_groups=allow_new_groups)
 
-    def compare(self, other: Fit) -> Comparison:
-        """Likelihood-ratio test against a model that holds this one or is held by it, with the boundary mixture."""
-        return compare_fits(self, other)
+    def compare(self, other: Fit, bootstrap: int = 0, seed: int = 1) -> Comparison:
+        """Likelihood-ratio test against a model that holds this one or is held by it, with the boundary mixture.
+
+        With ``bootstrap`` also by that many draws of the statistics from the smaller model (``p_bootstrap``).
+        """
+        return compare_fits(self, other, bootstrap, seed)
 
     def profile(
         self, level: float = CONFIDENCE, *, reml: bool = False, only: Collection[tuple[str, str]] | None = None
