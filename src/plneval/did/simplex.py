@@ -16,6 +16,8 @@ from plneval.did.columns import Floats, Integers
 
 # Numbers up to which every problem gets a matrix of its own.
 _WRITTEN_OUT = 4_000_000
+# Problems up to which one after the other is quicker than side by side, and unknowns up to which their matrix is made.
+_FEW, _SMALL = 4, 2_000
 
 
 class Gram(Protocol):
@@ -27,6 +29,10 @@ class Gram(Protocol):
 
     def times(self, x: Floats) -> Floats:
         """(R, n) product with x of every problem."""
+        ...
+
+    def whole(self, problem: int) -> Floats:
+        """(n, n) matrix of one problem."""
         ...
 
 
@@ -44,6 +50,10 @@ class OwnGram:
     def times(self, x: Floats) -> Floats:
         """See :class:`Gram`."""
         return np.asarray(np.einsum("rij,rj->ri", self.matrix, x))
+
+    def whole(self, problem: int) -> Floats:
+        """See :class:`Gram`."""
+        return np.asarray(self.matrix[problem])
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,11 @@ class SharedColumns:
         spread = np.zeros((len(x), self.factor.shape[1]))
         np.add.at(spread, (np.arange(len(x))[:, None], self.column), x)
         return np.take_along_axis((spread @ self.factor.T) @ self.factor, self.column, axis=1)
+
+    def whole(self, problem: int) -> Floats:
+        """See :class:`Gram`."""
+        chosen = self.factor[:, self.column[problem]]
+        return np.asarray(chosen.T @ chosen)
 
 
 def shared_columns(factor: Floats, column: Integers) -> Gram:
@@ -112,6 +127,10 @@ def frank_wolfe(problems: SimplexProblems, start: Floats, min_decrease: float, m
     at_row = active * start.shape[1]
     for iteration in range(1, max_iter + 1):
         half_gradient, product, x = state
+        if len(active) <= _FEW and start.shape[1] <= _SMALL:
+            for k, problem in enumerate(active):
+                result[problem] = _alone(problems, int(problem), x[k], product[k], iteration, max_iter, enough)
+            return result
         np.multiply(x, penalty, out=half_gradient)
         half_gradient += product
         half_gradient -= target
@@ -145,6 +164,34 @@ def frank_wolfe(problems: SimplexProblems, start: Floats, min_decrease: float, m
             return result
     result[active] = state[2]
     return result
+
+
+def _alone(
+    problems: SimplexProblems, problem: int, x: Floats, product: Floats, first: int, max_iter: int, enough: float
+) -> Floats:
+    """(n,) weights of one problem after the steps that are left, from the ``first`` on: as in :func:`frank_wolfe`."""
+    allowed = problems.allowed[problem]
+    gram = np.ascontiguousarray(problems.gram.whole(problem)[np.ix_(allowed, allowed)])
+    diagonal, target = gram.diagonal().tolist(), problems.target[problem][allowed]
+    penalty = problems.n_rows * problems.zeta**2
+    x, product = x[allowed], product[allowed]
+    for iteration in range(first, max_iter + 1):
+        half_gradient = product - target
+        half_gradient += penalty * x
+        index = int(half_gradient.argmin())
+        own, own_product = float(x[index]), float(product[index])
+        slope = float(half_gradient[index]) - float(half_gradient @ x)
+        curve = diagonal[index] - 2 * own_product + float(product @ x) + penalty * (1 - 2 * own + float(x @ x))
+        step = min(max(-slope / curve, 0.0), 1.0) if curve > 0 else 0.0
+        x *= 1 - step
+        x[index] += step
+        product *= 1 - step
+        product += step * gram[index]
+        if iteration >= 2 and not step * (2 * slope + step * curve) < enough:
+            break
+    found = np.zeros(len(allowed))
+    found[allowed] = x
+    return found
 
 
 def sparse_weights(problems: SimplexProblems, start: Floats, min_decrease: float) -> Floats:
