@@ -24,7 +24,7 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
         ("the two of us", 2015, 2, 2, 0, 2, 0, 0),
         ("the two of us", 2016, 2, 1, 0, 0, 1, 0),
     ],
-    "teacher_timeline": [(2015, 83, 0, 83, 0, 0), (2016, 107, 0, 30, 6, 0), (2017, 101, 0, 11, 19, 2)],
+    "teacher_timeline": [(2015, 83, 83, 0), (2016, 107, 30, 6), (2017, 101, 13, 19)],
     "network_problems": [("share_over_one", "teaching", 4, "lessons with a share above 1; rejected")],
     "network_structure": [
         (1, 2016, "density", 15, 40, 107, 188, 4, 0.2918777, 0.11, 0.23, 0.25, 0.34),

@@ -32,7 +32,7 @@ MANY: dict[str, list[tuple[Any, ...]]] = {
         ("lesson study", 2016, 3, 10, 0, 4, 0, 0),
         ("lesson study", 2017, 4, 13, 0, 3, 0, 0),
     ],
-    "teacher_timeline": [(2015, 85, 0, 85, 0, 0), (2016, 105, 0, 30, None, 0), (2017, 140, 0, 45, 20, None)],
+    "teacher_timeline": [(2015, 85, 85, 0), (2016, 105, None, None), (2017, 140, 50, 20)],
     "network_problems": [("share_over_one", "teaching", 10, "lessons with a share above 1 or below 0; rejected")],
     "network_structure": [
         (wave, year, measure, 15, 40, 105, 190, 0, middle + 0.02, 0.11, middle - 0.08, middle, middle + 0.1)

@@ -39,7 +39,8 @@ def network_registry(study: NetworkStudy) -> pd.DataFrame:
     """
     found = registry(study.tables)
     rows = [_row("all", "", found)] if len(found) else []
-    for name in CHARACTERISTICS:
+    # One network is of no area: its schools are of many, or it is the only one of its area.
+    for name in CHARACTERISTICS if len(found) > 1 else CHARACTERISTICS[:3]:
         words = found[name].fillna(NOT_RECORDED)
         rows += [_row(name, str(word), own) for word, own in found.groupby(words, sort=True)]
     return pd.DataFrame(rows, columns=list(REGISTRY)).astype(REGISTRY)
@@ -75,10 +76,15 @@ def network_timeline(study: NetworkStudy) -> pd.DataFrame:
 
 
 def teacher_timeline(study: NetworkStudy) -> pd.DataFrame:
-    """Named participants by study year; no rows where the cohort names none."""
+    """Named participants by study year, those that came and those that left; no rows where the cohort names none.
+
+    ``came`` are new participants, those that came back, and in the first year those that were there before: the parts
+    are few people each. Participants = those of the year before + came − left.
+    """
     found = timeline(study.tables, "teacher")
+    found["came"] = found["joined"] + found["returned"] + found["present_at_start"]
     named = len(study.tables.teacher_spells) > 0
-    return found[["year", *COUNTS[1:]]].iloc[: len(found) if named else 0]
+    return found[["year", "members", "came", "left"]].iloc[: len(found) if named else 0]
 
 
 def network_data(study: NetworkStudy) -> pd.DataFrame:

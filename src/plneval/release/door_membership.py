@@ -42,10 +42,8 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
         {
             "year": "year",
             "members": "people",
-            "present_at_start": "people",
-            "joined": "people",
+            "came": "people",
             "left": "people",
-            "returned": "people",
         },
     ),
     "network_problems": Table(

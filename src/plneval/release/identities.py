@@ -124,7 +124,7 @@ def _trends(frame: pd.DataFrame, sums: Sums) -> None:
 
 
 def _turnover(table: str, frame: pd.DataFrame, sums: Sums) -> None:
-    """Members of a year are those that stayed of the year before, and those that joined or came back."""
+    """Members of a year are those that stayed of the year before, and those that came."""
     rows = list(frame.sort_values("year", kind="stable").index)
     for row in rows:
         sums.keep.add((table, row, "members"))
@@ -134,7 +134,7 @@ def _turnover(table: str, frame: pd.DataFrame, sums: Sums) -> None:
             stayed = (table, row, "stayed")
             sums.counts[stayed] = sums.counts[earlier] - sums.counts[left]
             sums.add(earlier, [stayed, left])
-            sums.add((table, row, "members"), [stayed, *((table, row, name) for name in ("joined", "returned"))])
+            sums.add((table, row, "members"), [stayed, (table, row, "came")])
 
 
 def _records(frame: pd.DataFrame, sums: Sums) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from plneval.artifacts import write_text
 from plneval.report.load import Released
+from plneval.report.membership_data import leaving_over_time, members_over_time, network_structure
 from plneval.report.spread_data import SPREAD_FIGURES
 
 ARMS = ("member", "comparison", "all")
@@ -146,6 +147,9 @@ FIGURES: dict[str, Callable[[Released], pd.DataFrame]] = {
     "estimates_by_estimator": estimates_by_estimator,
     "effect_by_year_and_model": effect_by_year_and_model,
     "honest_bounds": honest_bounds,
+    "members_over_time": members_over_time,
+    "leaving_over_time": leaving_over_time,
+    "network_structure": network_structure,
     **SPREAD_FIGURES,
 }
 """Every figure of both reports, by the name of its CSV file."""

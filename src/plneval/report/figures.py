@@ -13,6 +13,7 @@ from plneval.report import alt_text, figure_data, formats, theme
 from plneval.report.drawn import Drawn, notice, wrapped
 from plneval.report.flow_diagram import draw_flow
 from plneval.report.load import Released, rows_of
+from plneval.report.membership_figures import leaving_over_time, members_over_time, network_structure
 from plneval.report.render.theme import ACCENT_DARK, MUTED, SERIES
 from plneval.report.sensitivity_figures import honest_bounds
 from plneval.report.spread_figures import (
@@ -34,6 +35,9 @@ __all__ = [
     "effect_by_year_and_model",
     "estimates_by_estimator",
     "honest_bounds",
+    "leaving_over_time",
+    "members_over_time",
+    "network_structure",
     "moderation_slopes",
     "network_caterpillar",
     "path_sensitivity",

@@ -1,0 +1,112 @@
+"""Measures of membership, structure and leaving as reports get them: of networks together, never of a single one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from network_study import four_schools, spell
+
+from plneval.describe.network_leaving import network_exit_timing, network_exits, network_leavers
+from plneval.describe.network_registry import (
+    network_data,
+    network_problems,
+    network_registry,
+    network_timeline,
+    teacher_timeline,
+)
+from plneval.describe.network_structure import network_structure
+from plneval.networks.structure import structure
+from plneval.networks.timeline import timeline
+
+
+def of(tables: Any, school: pd.DataFrame | None = None, pupil_level: bool = True) -> Any:
+    return SimpleNamespace(tables=tables, school=school, pupil_level=pupil_level)
+
+
+def test_a_school_in_two_networks_counts_once_among_all_and_leaves_when_it_is_in_none() -> None:
+    tables = four_schools(
+        memberships=[
+            spell("alpha", "A", "2013-10-01", "2015-10-01"),
+            spell("beta", "A", "2014-10-01", "2016-10-01"),
+            spell("alpha", "B", "2015-10-01"),
+        ]
+    )
+    found = timeline(tables, "school").set_index("year")
+    assert found["members"].tolist() == [1, 1, 2, 1]
+    assert found["joined"].tolist() == [1, 0, 1, 0]
+    assert found["left"].tolist() == [0, 0, 0, 1]
+    alpha = timeline(tables, "school", [1]).set_index("year")
+    assert alpha["left"].tolist() == [0, 0, 1, 0]
+
+
+def test_the_timeline_of_a_simulated_study_is_that_of_its_truth(simulated) -> None:
+    counted = simulated.truth["schools"]
+    found = network_timeline(of(simulated.tables))
+    whole = found[found["type"] == ""]
+    assert whole["joined"].sum() == counted["joiners"]
+    assert whole["present_at_start"].sum() == counted["left_censored"]
+    assert whole["returned"].sum() == counted["returners"]
+    assert whole["left"].sum() == counted["leavers"]
+    before = whole["members"].shift(fill_value=0)
+    came = whole["present_at_start"] + whole["joined"] + whole["returned"]
+    assert (whole["members"] == before + came - whole["left"]).all()
+    people = teacher_timeline(of(simulated.tables))
+    assert (people["members"] == people["members"].shift(fill_value=0) + people["came"] - people["left"]).all()
+
+
+def test_networks_are_counted_by_what_they_are() -> None:
+    found = network_registry(of(four_schools()))
+    whole = found.iloc[0]
+    assert (whole["characteristic"], whole["n_networks"], whole["n_schools"], whole["one_school"]) == ("all", 3, 4, 2)
+    assert (whole["with_lead"], whole["with_partner"]) == (1, 1)
+    assert whole["mean_years"] == pytest.approx((3 + 1 + 4) / 3)
+    for characteristic in ("type", "focus", "composition", "area"):
+        assert found.loc[found["characteristic"] == characteristic, "n_networks"].sum() == 3
+
+
+def test_structure_is_told_of_networks_together(simulated) -> None:
+    found = network_structure(of(simulated.tables))
+    single = structure(simulated.tables)
+    waves = sorted(single["wave"].unique())
+    row = found[(found["measure"] == "density") & (found["wave"] == 2)].iloc[0]
+    own = single.loc[single["wave"] == waves[1], "density"].dropna()
+    assert row["n_networks"] == len(own)
+    assert row["mean"] == pytest.approx(own.mean())
+    assert row["median"] == pytest.approx(own.median())
+    assert not {"min", "max", "network"} & set(found.columns)
+
+
+def test_exits_are_those_of_the_truth(simulated) -> None:
+    counted = simulated.truth["schools"]
+    found = network_exits(of(simulated.tables)).set_index("what")["n_schools"]
+    assert found["joined"] == counted["joiners"]
+    assert found["left"] == counted["leavers"]
+    assert found["returned"] == counted["returners"]
+    assert network_exit_timing(of(simulated.tables))["left"].sum() == counted["leavers"]
+    table = network_leavers(of(simulated.tables, simulated.school)).set_index("covariate")
+    assert table.loc["maths", "n_leavers"] == counted["leavers"]
+
+
+def test_a_study_of_one_network_without_people_has_typed_empty_tables_and_says_what_is_missing() -> None:
+    tables = four_schools(
+        networks=[{"network_id": "alpha", "type": None}], memberships=[spell("alpha", "A", "2013-10-01")], teachers=[]
+    )
+    study = of(tables, pupil_level=False)
+    assert teacher_timeline(study).empty
+    assert network_structure(study).empty
+    assert network_structure(study)["mean"].dtype == "float64"
+    known = network_data(study).set_index("part")["available"]
+    for part in ("several_networks", "type_of_networks", "teachers_in_networks", "ties", "surveys", "pupil_results"):
+        assert not known[part]
+    assert set(network_timeline(study)["type"]) == {""}
+    assert "area" not in set(network_registry(study)["characteristic"])
+
+
+def test_problems_tell_the_rule_and_what_was_done() -> None:
+    found = network_problems(of(four_schools())).set_index("rule")
+    assert found.loc["network_of_one_school", "count"] == 2
+    assert found.loc["network_of_one_school", "table"] == "networks"
+    assert "never had two schools" in found.loc["network_of_one_school", "meaning"]
