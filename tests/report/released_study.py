@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from released_equity import MODELS as EQUITY_MODELS
+from released_equity import equity_records
 from released_exposure import exposure
 from released_lasting import lasting
 from released_measures import measures
@@ -120,6 +122,7 @@ def _models(school: bool) -> dict[str, Any]:
         "twfe_maths": shared,
         "growth_maths": {**shared, "formula": "z_fixed ~ C(year) + arm + treated_year_1"},
         **SPREAD_MODELS,
+        **EQUITY_MODELS,
     }
 
 
@@ -267,7 +270,7 @@ def write_released(folder: Path, variant: str) -> Path:
     ]()
     frames = measures(variant)
     if variant == "benefit":
-        records = pd.concat([records, spread_records()], ignore_index=True)
+        records = pd.concat([records, spread_records(), equity_records()], ignore_index=True)
     frames["records"] = records
     gates = list(GATES)
     if variant == "not_causal":

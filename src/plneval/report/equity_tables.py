@@ -119,7 +119,8 @@ def split_notes(released: Released) -> list[str]:
         hidden = int(parts["estimate"].isna().sum())
         if hidden:
             verb = "is" if hidden == 1 else "are"
-            said.append(f"{formats.plural(hidden, 'part')} {verb} not shown, since too few networks stand behind them")
+            of = "it or could be told from the others" if hidden == 1 else "them, or could be told from the others"
+            said.append(f"{formats.plural(hidden, 'part')} {verb} not shown, since too few networks stand behind {of}")
         lines.append(f"{name}: {'; '.join(said)}.")
     return lines
 

@@ -11,7 +11,9 @@ import pandas as pd
 
 from plneval.report import alt_text, figure_data, formats, theme
 from plneval.report.drawn import Drawn, notice, wrapped
+from plneval.report.equity_figures import splits
 from plneval.report.flow_diagram import draw_flow
+from plneval.report.lasting_figures import sustainability_radar
 from plneval.report.load import Released, rows_of
 from plneval.report.membership_figures import leaving_over_time, members_over_time, network_structure
 from plneval.report.render.theme import ACCENT_DARK, MUTED, SERIES
@@ -44,6 +46,8 @@ __all__ = [
     "practice_over_waves",
     "sample_flow",
     "show",
+    "splits",
+    "sustainability_radar",
     "trends",
     "trends_by_entry_year",
 ]

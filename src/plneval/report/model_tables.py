@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plneval.report import formats, wording
+from plneval.report import equity_names, formats, wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
@@ -30,6 +30,7 @@ _AGGREGATES = {
     "path_direct": "Results otherwise, for a year of participation (direct)",
     "path_total": "Results, for a year of participation (total)",
     "path_rho_at_zero": "Correlation of errors at which nothing is left of the indirect path",
+    **equity_names.AGGREGATES,
     "pretrend": "Joint test of trends before joining (statistic)",
 }
 _BY_TERM = ("moderation_slope", "moderation_slope_naive")
@@ -93,6 +94,8 @@ def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
 
 def estimand_name(row: Any) -> str:
     """An estimand in words."""
+    if row.estimand in equity_names.AGGREGATES:
+        return equity_names.estimand(row)
     if row.estimand in _AGGREGATES:
         if row.estimand in _BY_TERM:
             return f"{formats.word(row.term)}: {wording.article_free(_AGGREGATES[row.estimand])}"
@@ -149,6 +152,8 @@ def recomputation_caption(released: Released) -> str:
 
 
 def _recomputed_name(row: Any, headline: str) -> str:
+    if row.estimand in equity_names.AGGREGATES:
+        return equity_names.estimand(row)
     if row.model != headline:
         return f"{formats.word(row.model)}: {_AGGREGATES.get(row.estimand, row.estimand).lower()}"
     if row.estimand in _AGGREGATES:
@@ -186,6 +191,10 @@ def _recovery(table: pd.DataFrame) -> pd.DataFrame:
 def _recovered_name(row: Any) -> str:
     if row.estimand in _BY_TERM:
         return f"{formats.word(row.term)}: {wording.article_free(_AGGREGATES[row.estimand])}"
+    if row.estimand in equity_names.AGGREGATES:
+        return equity_names.estimand(row)
+    if row.estimand == "coefficient":
+        return formats.word(row.term)
     return _AGGREGATES.get(row.estimand) or f"Event time {formats.number(row.event_time, 0)}"
 
 

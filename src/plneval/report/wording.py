@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plneval.report import equity_names
 from plneval.report.formats import MINUS, NBSP, count, interval, is_missing, listed, months, number, plural, word
 from plneval.report.load import Released
 
@@ -25,6 +26,7 @@ ESTIMATORS = {
     "networks.after_leaving": "leavers against schools that never join",
     "did.switchers": "schools that switch (de Chaisemartin and D'Haultfœuille)",
     "multilevel": "multilevel growth model",
+    **equity_names.ESTIMATORS,
 }
 SUBGROUPS = {
     "all": "all pupils",
@@ -60,6 +62,7 @@ _WARNED = {
     "att_after_leaving": "the average effect on schools that have left",
     "att_switching": "the average effect of a year of membership",
     "att_switching_year": "the year of a switch",
+    **equity_names.WARNED,
     "pretrend": "the joint test of trends before joining",
     "coefficient": "the coefficients",
     "variance": "the variance components",
@@ -353,7 +356,8 @@ def model_description(rows: Any) -> str:
 
 def representative(rows: Any) -> Any:
     """The record that stands for a model as a whole, as a table of one row: its widest average where it has one."""
-    for estimand in ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving"):
+    wide = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving")
+    for estimand in (*wide, *equity_names.REPRESENTATIVE):
         found = rows[rows["estimand"] == estimand]
         if len(found):
             return found.head(1)
