@@ -21,7 +21,8 @@ class Record:
     cohort, model, label : names of the cohort and of the model, and the model's name in reports.
     estimator : the model's kind, such as ``did.att_gt`` or ``multilevel``.
     estimand : ``att_group_time``, ``att_event_time``, ``att_overall``, ``att_third_year_on``,
-        ``att_third_year_on_equal``, ``pretrend``, ``coefficient``, ``between_network_sd``, ``att_new_network`` or
+        ``att_third_year_on_equal``, ``pretrend``, ``coefficient``, ``between_network_sd``, ``att_new_network``,
+        ``networks_below_zero``, ``network_effect``, ``school_value_added``, ``intraclass_correlation``, ``r_squared`` or
         ``variance``; of leaving and switching ``att_leaving_event_time``, ``att_leaving``,
         ``att_switching_event_time``, ``att_switching`` and ``att_switching_year``; of schools that have left
         ``att_after_leaving`` and ``att_after_leaving_event_time``; of differences between networks
