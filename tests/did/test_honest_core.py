@@ -6,6 +6,7 @@ Reference values: R's HonestDiD on its Benzarti and Carloni (2019) example, as s
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -141,10 +142,11 @@ def test_relative_magnitudes_at_0_are_the_interval_under_parallel_trends():
     assert magnitudes(MEAN, alpha=0.1)(0.0) == pytest.approx((centre - half, centre + half), abs=1e-9)
 
 
-def program_test(theta, l_vec, bound, period, sign, draws=40_000):
-    """The hybrid test with the linear program's dual solved by listing every basis: no use of its structure.
+@cache
+def program(l_vec, bound, period, sign, draws):
+    """What of the hybrid test does not depend on the parameter.
 
-    Also gives the statistic and the least favourable critical value.
+    Moments, their change with the parameter, covariance, vertices of the dual, least favourable critical value.
     """
     steps = np.delete(np.eye(8, 9, 1) - np.eye(8, 9), 4, axis=1)
     rows = np.vstack([steps[4:], -steps[4:]]) - bound * sign * steps[period]
@@ -164,6 +166,15 @@ def program_test(theta, l_vec, bound, period, sign, draws=40_000):
     vertices = np.array(vertices)
     noise = np.random.default_rng(1).multivariate_normal(np.zeros(8), SIGMA, size=draws) @ rows.T
     critical = np.quantile((noise @ vertices.T).max(axis=1), 1 - 0.005)
+    return rows, moved, covariance, vertices, critical
+
+
+def program_test(theta, l_vec, bound, period, sign, draws=40_000):
+    """The hybrid test with the linear program's dual solved by listing every basis: no use of its structure.
+
+    Also gives the statistic and the least favourable critical value.
+    """
+    rows, moved, covariance, vertices, critical = program(tuple(l_vec), bound, period, sign, draws)
     values = vertices @ (rows @ BETAHAT - moved[:, 0] * theta)
     best = int(np.argmax(values))
     among = vertices @ covariance @ vertices.T
