@@ -34,12 +34,12 @@ STRUCTURE: Final = {
 """Measure of network structure → column of :func:`plneval.networks.structure.structure`, name in reports."""
 WARNINGS: Final = {
     "few_networks": "fewer than ten networks: a weak finding",
-    "networks_without_condition": "networks without enough answers are left out",
+    "networks_without_condition": "networks for which it is not known are left out",
     "networks_measured_late_left_out": "networks measured after their first outcome are left out",
     "condition_does_not_vary": "the condition is the same in all networks",
     "reliability_too_low": "too unreliable to adjust; the slope is for one SD of the condition as measured",
     "reliability_taken_as_known": "the reliability counts as known",
-    "condition_during_participation": "measured more than a year after joining",
+    "condition_during_participation": "in some networks measured more than a year after joining",
     "condition_after_outcome": "measured after the outcome, which may have shaped the answers",
 }
 """Warnings of :func:`plneval.networks.moderation.moderation` in words."""

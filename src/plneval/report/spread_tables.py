@@ -140,8 +140,10 @@ def scales(released: Released) -> pd.DataFrame:
 
 
 def items(released: Released) -> pd.DataFrame:
-    """How every item goes with the rest of its scale."""
-    table = released["survey_items"]
+    """How every item goes with the rest of its scale, in the wave of its questionnaire that most people answered."""
+    every = released["survey_items"]
+    most = every.sort_values("n", ascending=False, kind="stable").drop_duplicates("form").set_index("form")["wave"]
+    table = every[every["wave"] == every["form"].map(most)]
     mark = [" (reversed)" if turned else "" for turned in table["reverse"].fillna(False)]
     return pd.DataFrame(
         {
@@ -157,8 +159,11 @@ def items(released: Released) -> pd.DataFrame:
 
 
 def agreement(released: Released) -> pd.DataFrame:
-    """How far members of one network, or of one school, agree."""
-    table = released["survey_agreement"]
+    """How far members of one network, or of one school, agree on conditions, of which networks' means are used."""
+    every = released["survey_agreement"]
+    measures = released["survey_scales"].drop_duplicates(["form", "scale"]).set_index(["form", "scale"])["measures"]
+    keys = pd.MultiIndex.from_frame(every[["form", "scale"]])
+    table = every[measures.reindex(keys).eq("condition").fillna(False).to_numpy(dtype=bool)]
     return pd.DataFrame(
         {
             "Scale": texts(table["label"]),

@@ -7,6 +7,7 @@ import pandas as pd
 from plneval.report.formats import interval, is_missing, listed, number, plural, share
 from plneval.report.load import Released
 from plneval.report.spread_tables import no_spread
+from plneval.report.wording import article_free
 
 ALPHA = 0.05
 
@@ -25,17 +26,18 @@ def _networks(released: Released) -> list[str]:
     what = "effect" if released.is_causal else "difference"
     sd, new = own["between_network_sd"], own["att_new_network"]
     unit = released.unit(str(sd["model"]))
+    on = f" {'on' if released.is_causal else 'in'} {article_free(released.outcome_label(str(sd['outcome'])))}"
     if is_missing(sd["ci_low"]):
-        told = f"Networks lie so close together that the data do not tell how far the {what} differs between them."
+        told = f"Networks lie so close together that the data do not tell how far the {what}{on} differs between them."
     elif float(sd["ci_low"]) > 0:
         told = (
-            f"The {what} was not the same in all networks: in some networks more, in others less. Around its mean it "
-            f"varies by {number(sd['estimate'])} {unit} from network to network."
+            f"The {what}{on} was not the same in all networks: in some networks more, in others less. Around its "
+            f"mean it varies by {number(sd['estimate'])} {unit} from network to network."
         )
     else:
         told = (
-            f"In some networks the {what} may be larger and in others smaller, but chance alone could explain the "
-            "differences that were found. It may vary around its mean by anything up to "
+            f"In some networks the {what}{on} may be larger and in others smaller, but chance alone could explain "
+            "the differences that were found. It may vary around its mean by anything up to "
             f"{number(sd['ci_high'])} {unit}."
         )
     parts = [told]
