@@ -57,7 +57,7 @@ def _turnover_panel(axes: Axes, whole: pd.DataFrame) -> None:
     axes.margins(y=0.16)
     axes.set_ylabel("Schools")
     axes.legend(loc="upper left", fontsize=8, ncols=3)
-    axes.set_ylim(top=1.28 * max(1.0, float(members.max()), float(came.max())))
+    axes.set_ylim(top=1.42 * max(1.0, float(members.max()), float(came.max())))
 
 
 def _types_panel(axes: Axes, data: pd.DataFrame, types: list[str]) -> None:
@@ -75,6 +75,8 @@ def _types_panel(axes: Axes, data: pd.DataFrame, types: list[str]) -> None:
             label=wrapped(formats.sentence_case(name), 26),
         )
     theme.whole_years(axes, sorted({int(year) for year in data["year"]}))
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(bottom=0)
     axes.set_ylabel("Schools, by type of network")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
 

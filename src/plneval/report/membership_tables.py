@@ -58,7 +58,7 @@ def registry(released: Released) -> pd.DataFrame:
     table = released["network_registry"]
     return pd.DataFrame(
         {
-            "Networks by": texts(table["characteristic"], _CHARACTERISTICS),
+            "Networks by": _once(texts(table["characteristic"], _CHARACTERISTICS)),
             "Which": ["" if not str(word) else formats.sentence_case(word) for word in table["category"].fillna("")],
             "Networks": counts(table, "n_networks"),
             "Schools": counts(table, "n_schools"),
@@ -68,6 +68,11 @@ def registry(released: Released) -> pd.DataFrame:
             "Years each": numbers(table, "mean_years", 1),
         }
     )
+
+
+def _once(words: list[str]) -> list[str]:
+    """Words of a group of rows on its first row only."""
+    return [word if not place or words[place - 1] != word else "" for place, word in enumerate(words)]
 
 
 def registry_notes(released: Released) -> list[str]:
@@ -118,20 +123,31 @@ def _lower(parts: pd.Series) -> list[str]:
 
 
 def timeline(released: Released) -> pd.DataFrame:
-    """Member schools by year, all networks first, then by type."""
+    """Member schools of all networks by year."""
     table = released["network_timeline"]
+    table = table[table["type"].fillna("") == ""]
     return pd.DataFrame(
         {
-            "Networks": ["All" if not str(word) else formats.sentence_case(word) for word in table["type"].fillna("")],
             "Year": years(table["year"]),
-            "With members": counts(table, "n_networks"),
-            "Members": counts(table, "members"),
+            "Networks with members": counts(table, "n_networks"),
+            "Member schools": counts(table, "members"),
             "There at the start": counts(table, "present_at_start"),
             "Joined": counts(table, "joined"),
             "Left": counts(table, "left"),
             "Came back": counts(table, "returned"),
         }
     )
+
+
+def timeline_by_type(released: Released) -> pd.DataFrame:
+    """Member schools by year, a column for each type of network; no rows where there is one type only."""
+    table = released["network_timeline"]
+    types = [str(name) for name in dict.fromkeys(table["type"].fillna("")) if name]
+    if not types:
+        return pd.DataFrame()
+    parts = {name: table[table["type"] == name] for name in types}
+    columns = {formats.sentence_case(name): counts(own, "members") for name, own in parts.items()}
+    return pd.DataFrame({"Year": years(parts[types[0]]["year"]), **columns})
 
 
 def participants(released: Released) -> pd.DataFrame:
@@ -222,8 +238,8 @@ def leavers(released: Released) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Before joining": [_covariate(released, str(name)) for name in table["covariate"]],
-            "Left: mean": numbers(table, "mean_leavers"),
-            "Stayed: mean": numbers(table, "mean_stayers"),
+            "Left: mean": _means(table, "mean_leavers"),
+            "Stayed: mean": _means(table, "mean_stayers"),
             "Difference": numbers(table, "difference", signed=True),
             "In school-level SDs": numbers(table, "hedges_g", signed=True),
             "Schools: left / stayed": [
@@ -231,6 +247,13 @@ def leavers(released: Released) -> pd.DataFrame:
             ],
         }
     )
+
+
+def _means(table: pd.DataFrame, column: str) -> list[str]:
+    """Means as text; a mean year has no separator of thousands."""
+    of_years = [str(name) == "entry_year" for name in table["covariate"]]
+    shown = numbers(table, column)
+    return [text.replace(",", "") if year else text for text, year in zip(shown, of_years, strict=True)]
 
 
 def _covariate(released: Released, name: str) -> str:
@@ -277,17 +300,18 @@ def after_leaving(released: Released) -> str:
     back_words = "none of them came back" if not back else f"{formats.number(back, 0)} of them came back"
     text = f"{formats.number(left, 0)} of {formats.plural(joined, 'school')} left at some time; {back_words}."
     records = released["records"]
-    rows = records[(records["estimand"] == "att_after_leaving") & records["ci_low"].notna()]
+    of_headline = (records["outcome"] == released.headline_outcome) & (records["subgroup"] == "all")
+    rows = records[(records["estimand"] == "att_after_leaving") & records["ci_low"].notna() & of_headline]
     if rows.empty:
-        return f"{text} What remains of an effect once a school has left cannot be told from these data."
+        return f"{text} What remains of an effect once a school has left was not estimated, or cannot be shown."
     row = rows.iloc[0]
     interval = formats.interval(row["ci_low"], row["ci_high"])
     finding = (
         "above zero" if row["ci_low"] > 0 else "below zero" if row["ci_high"] < 0 else "too uncertain to tell from zero"
     )
     return (
-        f"{text} In the years after leaving, their pupils' results had changed since before joining by "
-        f"{formats.number(row['estimate'], signed=True)} {released.unit(str(row['model']))} relative to schools that "
-        f"never joined ({released.confidence(str(row['model']))} interval {interval}): {finding}. Schools choose to "
-        "leave, so this need not be due to the network."
+        f"{text} In the years after leaving, results in these schools ({released.headline_label}) had changed since "
+        f"before joining by {formats.number(row['estimate'], signed=True)} {released.unit(str(row['model']))} relative "
+        f"to schools that never joined ({released.confidence(str(row['model']))} interval {interval}): {finding}. "
+        "Schools choose to leave, so this need not be due to the network."
     )
