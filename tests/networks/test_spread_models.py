@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 from surveyed_study import INSTRUMENT, NETWORKS, entry, surveyed
 
+from plneval.challenge.recompute_spread import spread_again
 from plneval.config.network_models import Mediation, Moderation, Spread
 from plneval.errors import UserError
 from plneval.estimate.mediation import mediated, mediation
@@ -46,6 +47,14 @@ def test_the_spread_of_known_effects_is_found(study: NetworkStudy) -> None:
     assert new_high > found["network_effect_mean"].estimate + TRUE.std(ddof=1)
     basis = found["between_network_sd"].basis
     assert (basis.n_networks, basis.n_schools, basis.clusters_treated, basis.clusters_comparison) == (8, 22, 8, 6)
+
+
+def test_the_mean_is_the_same_by_generalised_least_squares(study: NetworkStudy) -> None:
+    again = spread_again(study.cohort, SPREAD, study.panel)
+    mean = spread(study, SPREAD).estimates[0]
+    assert [(one.estimand, one.term) for one in again] == [("network_effect_mean", "")]
+    assert again[0].value == pytest.approx(mean.estimate, rel=1e-9)
+    assert again[0].se == pytest.approx(mean.se, rel=1e-9)
 
 
 def test_one_network_has_no_spread_and_says_why(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ MAIN: Final = {
     "did.switchers": "att_switching",
     "networks.after_leaving": "att_after_leaving",
     "networks.split": "att_split",
+    "networks.spread": "network_effect_mean",
 }
 """The main effect of kinds that have none from the third year on."""
 

@@ -25,9 +25,16 @@ def _split(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> li
     return split_again(cohort, spec, panel)
 
 
+def _spread(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> list[Recomputed]:
+    from plneval.challenge.recompute_spread import spread_again
+
+    return spread_again(cohort, spec, panel)
+
+
 AGAIN: Final[dict[str, Callable[[Cohort, Any, Path, pd.DataFrame], list[Recomputed]]]] = {
     "networks.after_leaving": _after_leaving,
     "networks.split": _split,
+    "networks.spread": _spread,
 }
 """Kind → function of the cohort, the specification, the panel's folder and the model's records."""
 
