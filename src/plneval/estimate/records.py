@@ -22,12 +22,13 @@ class Record:
     estimator : the model's kind, such as ``did.att_gt`` or ``multilevel``.
     estimand : ``att_group_time``, ``att_event_time``, ``att_overall``, ``att_third_year_on``,
         ``att_third_year_on_equal``, ``pretrend``, ``coefficient``, ``between_network_sd``, ``att_new_network``,
-        ``networks_below_zero``, ``network_effect``, ``school_value_added``, ``intraclass_correlation``, ``r_squared`` or
-        ``variance``; of leaving and switching ``att_leaving_event_time``, ``att_leaving``,
+        ``networks_below_zero``, ``network_effect``, ``school_value_added``, ``intraclass_correlation``, ``r_squared``
+        or ``variance``; of leaving and switching ``att_leaving_event_time``, ``att_leaving``,
         ``att_switching_event_time``, ``att_switching`` and ``att_switching_year``; of schools that have left
         ``att_after_leaving`` and ``att_after_leaving_event_time``; of differences between networks
         ``network_effect_mean``, ``networks_below_zero``, ``moderation_slope``, ``moderation_slope_naive`` and the
-        ``path_…`` estimands (``docs/architecture.md``).
+        ``path_…`` estimands; of parts of the member schools ``att_split``, ``att_split_difference`` and ``split_test``;
+        of the gap's parts ``gap_narrowed`` and ``gap_narrowed_in_arm`` (``docs/architecture.md``).
     role : what the model was declared for before it was fitted.
     headline : True for the third-year-on effect of the cohort's headline model, and for no other record.
     outcome, subgroup : what was measured, for whom; ``gap`` for disadvantaged pupils less other pupils.
