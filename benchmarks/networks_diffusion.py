@@ -1,12 +1,12 @@
-"""Bias and coverage of direct and indirect effects from the samples of plneval.networks.diffusion, on made-up studies.
+"""Bias and coverage of direct and indirect effects, their difference and their ratio, on made-up studies.
 
 `python benchmarks/networks_diffusion.py [--draws 1000] [--schools 60] [--networks 10]` prints the table of
 docs/networks.md.
 
 Each draw is a study of plneval.simulate, made in memory; the effect on directly taught pupils is 0.12 SD, on others 0.4
-of it. Pupils of member schools that have left are not in it. Group-time effects of plneval.did against schools that
-never join, clustered by network, averaged over cells from the third year on; the truth is the same average of what was
-planted in these very pupils (the estimator is linear). Intervals by t with the smaller number of clusters less 1.
+of it. Pupils of member schools that have left are not in it. The estimates are those of models of kind
+`networks.diffusion`, from the third year on; the truth is the same average of what was planted in these very pupils
+(the estimators are linear), for the ratio that of the two. A ratio is covered where Fieller's set holds it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from plneval import did
-from plneval.config.cohort import Simulation, Study
-from plneval.networks.diffusion import contrast_rows, exposure_groups
+from plneval.config.cohort import Design, Simulation, Study
+from plneval.config.network_models import Diffusion
+from plneval.estimate.diffusion import effects_by_group
+from plneval.estimate.fit import Estimate
+from plneval.estimate.sample import Exclusions
+from plneval.networks.diffusion import exposure_groups
 from plneval.simulate.made import make_study
 from plneval.simulate.truth import scored_effects
 
 STUDY = Study(first_year=2012, last_year=2019, missing_outcome_years=[2014, 2017])
-THIRD_YEAR = 2
+SPEC = Diffusion(kind="networks.diffusion", label="direct and indirect", outcome="maths")
+DESIGN = Design(weight="pupils", minimum_entry_group=1)
+NAMES = ("att_direct", "att_indirect", "att_direct_less_indirect", "within_school")
 
 
 def panel(schools: int, networks: int, seed: int) -> pd.DataFrame:
@@ -40,12 +45,16 @@ def panel(schools: int, networks: int, seed: int) -> pd.DataFrame:
         int(b): int(a) for a, b in zip(made.memberships.network, made.memberships.second_network, strict=True) if b >= 0
     }
     network = table["network"].map(lambda own: merged.get(int(own), int(own)))
+    entry = table["entry_year"].where(joins).astype("Int64")
     return pd.DataFrame(
         {
             "school": table["school"],
             "year": table["year"],
-            "entry_year": table["entry_year"].where(joins).astype("Int64"),
+            "pupil": table["person"],
+            "entry_year": entry,
+            "event_time": table["year"].astype("Int64") - entry,
             "arm": np.where(joins, "member", "comparison"),
+            "network": network.where(joins).astype("Int64"),
             "cluster": network.where(joins, 1000 + table["school"]),
             "treated": table["treated"].astype(int),
             "exposure": np.where(table["direct"], "direct", np.where(table["treated"], "indirect", "none")),
@@ -55,11 +64,21 @@ def panel(schools: int, networks: int, seed: int) -> pd.DataFrame:
     )
 
 
-def effect(rows: pd.DataFrame, outcome: str) -> did.Aggregate:
-    cells = did.cells(
-        rows, outcome, "year", "school", "entry_year", cluster="cluster", panel=False, missing_entry="never"
-    )
-    return did.att_gt(cells, panel=False).aggregate("simple", min_event=THIRD_YEAR)
+def estimates(rows: pd.DataFrame, column: str) -> dict[str, Estimate]:
+    """Estimates from the third year on, by estimand."""
+    table = effects_by_group(rows, exposure_groups(rows), column, SPEC, DESIGN, Exclusions())
+    return {one.estimand: one for one in table.estimates if one.event_time is None}
+
+
+def covers(found: dict[str, Estimate], ratio: float) -> bool:
+    """Whether Fieller's set holds a ratio: whether indirect - ratio × direct is within t standard errors of zero."""
+    direct, indirect, difference = (found[name] for name in NAMES[:3])
+    a, b = direct.se**2, indirect.se**2
+    covariance = (a + b - difference.se**2) / 2
+    error = np.sqrt(b - 2 * ratio * covariance + ratio**2 * a)
+    df = found["mobilisation_ratio"].df
+    t = stats.norm.ppf(0.975) if df is None else stats.t.ppf(0.975, df)
+    return bool(abs(indirect.estimate - ratio * direct.estimate) <= t * error)
 
 
 def main() -> None:
@@ -68,23 +87,31 @@ def main() -> None:
     parser.add_argument("--schools", type=int, default=60)
     parser.add_argument("--networks", type=int, default=10)
     arguments = parser.parse_args()
-    found = []
+    rows, without = [], 0
     for seed in range(arguments.draws):
-        rows = panel(arguments.schools, arguments.networks, seed)
-        group = exposure_groups(rows)
-        for contrast in ("direct", "indirect"):
-            own = contrast_rows(rows, group, contrast)
-            estimate, planted = effect(own, "z"), effect(own, "planted").estimate
-            arms = own.drop_duplicates("cluster")["arm"].value_counts()
-            half = stats.t.ppf(0.975, arms.min() - 1) * estimate.se
-            error = estimate.estimate - planted
-            found.append((contrast, planted, error, estimate.se, abs(error) <= half))
-    table = pd.DataFrame(found, columns=["contrast", "planted", "error", "se", "covered"])
-    by = table.groupby("contrast")
+        made = panel(arguments.schools, arguments.networks, seed)
+        found, planted = estimates(made, "z"), estimates(made, "planted")
+        if any(found[name].se is None for name in NAMES):
+            without += 1
+            continue
+        for name in NAMES:
+            own, truth = found[name], planted[name].estimate
+            t = stats.norm.ppf(0.975) if own.df is None else stats.t.ppf(0.975, own.df)
+            error = own.estimate - truth
+            rows.append((name, truth, error, own.se, abs(error) <= t * own.se))
+        truth = planted["att_indirect"].estimate / planted["att_direct"].estimate
+        error = found["mobilisation_ratio"].estimate - truth
+        rows.append(("mobilisation_ratio", truth, error, np.nan, covers(found, truth)))
+    table = pd.DataFrame(rows, columns=["estimand", "planted", "error", "se", "covered"])
+    by = table.groupby("estimand", sort=False)
+    # The ratio has no mean: its error is told by the median and by quartiles.
     summary = by.agg(planted=("planted", "mean"), bias=("error", "mean"), sd=("error", "std"), mean_se=("se", "mean"))
-    summary["bias_mc_se"] = summary["sd"] / arguments.draws**0.5
+    summary["median_error"] = by["error"].median()
+    summary["bias_mc_se"] = summary["sd"] / by.size() ** 0.5
     summary["coverage"] = by["covered"].mean()
+    summary["coverage_mc_se"] = (summary["coverage"] * (1 - summary["coverage"]) / by.size()) ** 0.5
     print(summary.to_string(float_format=lambda value: f"{value:.4f}"))
+    print(f"{arguments.draws} draws, {without} without a standard error of an effect")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,6 @@ ROWS: dict[str, list[list[object]]] = {
         ["cs_maths", "all", "estimated", 0.117, 0.031, 0.05, 0.18, 0.001, 61, None],
         ["cs_maths", "without_near", "estimated", 0.125, 0.035, 0.05, 0.2, 0.002, 36, 25],
         ["cs_maths", "without_later", "nothing_left_out", None, None, None, None, None, 61, None],
-        ["cs_maths", "without_both", "nothing_left_out", None, None, None, None, None, 61, None],
     ],
 }
 SCHOOL_LEVEL: dict[str, list[list[object]]] = {
@@ -57,6 +56,38 @@ SCHOOL_LEVEL: dict[str, list[list[object]]] = {
         ["isp_cs_maths", "without_near", "no_distance", None, None, None, None, None, 437, None],
     ],
 }
+
+
+def with_diffusion(records: pd.DataFrame) -> pd.DataFrame:
+    """Records with those of models of diffusion and of dose beside them; one of these has no interval."""
+    like = records[records["estimand"] == "att_third_year_on"].iloc[0].to_dict()
+    sizes = dict.fromkeys(("effect_size", "effect_size_low", "effect_size_high", "months", "months_low", "months_high"))
+    common = {**like, **sizes, "headline": False, "role": "exploratory"}
+    rows = []
+    for name, start in (("direct", 0.02), ("indirect", 0.01), ("direct_less_indirect", 0.01)):
+        own = {**common, "model": "diffusion_maths", "label": "Direct and indirect", "estimator": "networks.diffusion"}
+        rows.append(
+            {**own, "estimand": f"att_{name}", "estimate": 5 * start, "ci_low": 3 * start, "ci_high": 7 * start}
+        )
+        rows += [
+            {
+                **own,
+                "estimand": f"att_{name}_event_time",
+                "term": f"e{time}",
+                "event_time": time,
+                "estimate": start * time,
+                "ci_low": None if time == 3 else start * time - 0.05,
+                "ci_high": None if time == 3 else start * time + 0.05,
+            }
+            for time in ((0, 2, 3) if name == "direct_less_indirect" else (-2, 0, 2, 3))
+        ]
+    dose = {**common, "model": "dose_maths", "label": "By dose", "estimator": "networks.dose", "role": "exploratory"}
+    for band, value in (("low", -0.01), ("high", 0.12)):
+        rows.append({**dose, "estimand": "dose_third_year_on", "term": band, "estimate": value})
+        rows.append({**dose, "estimand": "dose_event_time", "term": f"{band}:e2", "event_time": 2, "estimate": value})
+    added = pd.DataFrame(rows, columns=records.columns)
+    kinds = {name: kind for name, kind in records.dtypes.items() if not pd.api.types.is_object_dtype(kind)}
+    return pd.concat([records, added.astype(kinds)], ignore_index=True)
 
 
 def exposure(variant: str) -> dict[str, pd.DataFrame]:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from released_equity import MODELS as EQUITY_MODELS
 from released_equity import equity_records
-from released_exposure import exposure
+from released_exposure import exposure, with_diffusion
 from released_lasting import lasting
 from released_measures import measures
 from released_membership import membership_tables
@@ -120,6 +120,8 @@ def _models(school: bool) -> dict[str, Any]:
         "cs_reading": {**shared, "outcome": "reading"},
         "cs_maths_disadvantaged": {**shared, "subgroup": "disadvantaged"},
         "twfe_maths": shared,
+        "diffusion_maths": shared,
+        "dose_maths": shared,
         "growth_maths": {**shared, "formula": "z_fixed ~ C(year) + arm + treated_year_1"},
         **SPREAD_MODELS,
         **EQUITY_MODELS,
@@ -332,6 +334,8 @@ def write_released(folder: Path, variant: str) -> Path:
     )
     frames |= _sensitivity(variant, str(records.iloc[0]["model"]))
     frames |= exposure(variant)
+    if variant == "benefit":
+        frames["records"] = with_diffusion(frames["records"])
     frames |= spread(variant)
     frames |= lasting(variant)
     frames["standards"] = pd.DataFrame(

@@ -111,9 +111,10 @@ def doubtful_comparison(study: NetworkStudy, specs: Mapping[str, ModelSpec], _re
 
     Columns: model; variant ('all', 'without_near': without schools that are nearer than the declared distance to a
     school that has joined, in some study year; 'without_later': without those that join a network after the study;
-    'without_both'); status ('estimated', 'nothing_left_out', 'no_distance': none is declared, 'no_places': coordinates
-    are not known, 'not_estimable'); estimate, se, interval, p from the third year on; n_comparison (schools left to
-    compare with); n_left_out. No rows where the headline's model has no group-time effects.
+    'without_both', where there are both); status ('estimated', 'nothing_left_out', 'no_distance': none is declared,
+    'no_places': coordinates are not known, 'not_estimable'); estimate, se, interval, p from the third year on;
+    n_comparison (schools left to compare with); n_left_out. No rows where the headline's model has no group-time
+    effects.
     """
     model = next((name for name, spec in specs.items() if spec.headline), "")
     spec = specs.get(model)
@@ -130,8 +131,9 @@ def doubtful_comparison(study: NetworkStudy, specs: Mapping[str, ModelSpec], _re
         ("all", None, ""),
         ("without_near", near, unplaced),
         ("without_later", later, ""),
-        ("without_both", near | later, "" if near and later else unplaced or "nothing_left_out"),
     ]
+    if near and later:
+        variants.append(("without_both", near | later, ""))
     rows = [{"model": model, "variant": name, **_without(sample, spec, out, why)} for name, out, why in variants]
     return _typed(rows, DOUBTFUL)
 

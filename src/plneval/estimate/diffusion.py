@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from plneval import did
+from plneval.config.cohort import Design
 from plneval.config.models import GroupTime
 from plneval.config.network_models import Diffusion
 from plneval.errors import UserError
@@ -79,19 +80,11 @@ def diffusion(study: NetworkStudy, spec: Diffusion) -> Fit:
     unknown = (group == "unknown") & ~left
     exclusions.add("pupil-years", int(unknown.sum()), "no teacher link, or no participant of the school is named")
     group = group.mask(left, "left")
-    sides: dict[str, _Side] = {}
     try:
-        for name in SIDES:
-            sides[name] = _side(study, spec, rows, group, name, column, exclusions)
+        table = effects_by_group(rows, group, column, spec, study.cohort.design, exclusions)
     except did.DidError as reason:
         diagnostics["not_estimated"] = [in_words(str(reason))]
         return unestimable(spec.kind, column, COMPARISON, description, diagnostics)
-    table = SideBySide()
-    for name, side in sides.items():
-        table.add(side.fit, {"att_third_year_on": f"att_{name}", "att_event_time": f"att_{name}_event_time"})
-    _compare(table, sides, rows, spec, study.cohort.design.weight)
-    for estimate, influence in within_school(rows, group, column):
-        table.append(estimate, influence)
     covariance, influences = table.tables()
     return Fit(
         spec.kind,
@@ -106,6 +99,32 @@ def diffusion(study: NetworkStudy, spec: Diffusion) -> Fit:
     )
 
 
+def effects_by_group(
+    rows: pd.DataFrame, group: pd.Series, column: str, spec: Diffusion, design: Design, exclusions: Exclusions
+) -> SideBySide:
+    """The estimates of :func:`diffusion` from scores and their groups.
+
+    Parameters
+    ----------
+    rows : scores of one outcome, with the columns of the pupil panel.
+    group : :func:`plneval.networks.diffusion.exposure_groups`, with another word for scores in neither group.
+    exclusions : takes up what is left out.
+
+    Raises
+    ------
+    DidError
+        If there is nothing to estimate.
+    """
+    sides = {name: _side(rows, group, name, column, spec, design, exclusions) for name in SIDES}
+    table = SideBySide()
+    for name, side in sides.items():
+        table.add(side.fit, {"att_third_year_on": f"att_{name}", "att_event_time": f"att_{name}_event_time"})
+    _compare(table, sides, rows, spec, design.weight)
+    for estimate, influence in within_school(rows, group, column):
+        table.append(estimate, influence)
+    return table
+
+
 def _rows(study: NetworkStudy, spec: Diffusion) -> pd.DataFrame:
     """Scores of the outcome and the pupils that are modelled."""
     panel = study.pupil.loc[study.pupil["outcome"] == spec.outcome]
@@ -115,17 +134,17 @@ def _rows(study: NetworkStudy, spec: Diffusion) -> pd.DataFrame:
 
 
 def _side(
-    study: NetworkStudy,
-    spec: Diffusion,
     rows: pd.DataFrame,
     group: pd.Series,
     name: str,
     column: str,
+    spec: Diffusion,
+    design: Design,
     exclusions: Exclusions,
 ) -> _Side:
     """Group-time effects on one group of pupils; raises ``DidError`` if there are none."""
     own = contrast_rows(rows, group, name).dropna(subset=[column])
-    sample = side_sample(own, column, study.cohort.design.weight)
+    sample = side_sample(own, column, design.weight)
     model = GroupTime(
         kind="did.att_gt", label=spec.label, outcome=spec.outcome, comparison="never", confidence=spec.confidence
     )
@@ -134,7 +153,7 @@ def _side(
     members = Members(found)
     effects = without_references(found)
     diagnostics: dict[str, Any] = {}
-    statistics = statistics_of(effects, members, diagnostics, study.cohort.design.minimum_entry_group)
+    statistics = statistics_of(effects, members, diagnostics, design.minimum_entry_group)
     pupils = PupilCounts(own[["school", "year", "pupil"]])
     fit = fit_of(sample, model, members, pupils, statistics, diagnostics, lone)
     exclusions.rows += [{**row, "group": name} for row in sample.exclusions.rows]
@@ -214,7 +233,7 @@ def _difference(table: SideBySide, direct: Estimate, indirect: Estimate, estiman
     known = math.isfinite(variance) and variance > 0
     df = _fewer(direct.df, indirect.df)
     words = "none" if not known else direct.vcov if direct.df == df else indirect.vcov
-    said = () if known else ("no standard error: one of the two effects has none, or they have the same error",)
+    said = "no standard error: one of the two effects has none, or they have the same error"
     return Estimate(
         estimand,
         direct.term,
@@ -224,7 +243,7 @@ def _difference(table: SideBySide, direct: Estimate, indirect: Estimate, estiman
         df if known else None,
         words,
         basis,
-        warnings=said,
+        warnings=tuple(dict.fromkeys((*direct.warnings, *indirect.warnings))) if known else (said,),
     )
 
 

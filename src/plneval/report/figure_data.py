@@ -9,6 +9,7 @@ import pandas as pd
 
 from plneval.artifacts import write_text
 from plneval.report.equity_data import EQUITY_FIGURES
+from plneval.report.exposure_data import EXPOSURE_FIGURES
 from plneval.report.load import Released
 from plneval.report.membership_data import leaving_over_time, members_over_time, network_structure
 from plneval.report.spread_data import SPREAD_FIGURES
@@ -151,6 +152,7 @@ FIGURES: dict[str, Callable[[Released], pd.DataFrame]] = {
     "members_over_time": members_over_time,
     "leaving_over_time": leaving_over_time,
     "network_structure": network_structure,
+    **EXPOSURE_FIGURES,
     **SPREAD_FIGURES,
     **EQUITY_FIGURES,
 }

@@ -12,6 +12,7 @@ import pandas as pd
 from plneval.report import alt_text, figure_data, formats, theme
 from plneval.report.drawn import Drawn, notice, wrapped
 from plneval.report.equity_figures import splits
+from plneval.report.exposure_figures import direct_and_indirect, dose_bands
 from plneval.report.flow_diagram import draw_flow
 from plneval.report.lasting_figures import sustainability_radar
 from plneval.report.load import Released, rows_of
@@ -33,15 +34,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Drawn",
     "baseline_differences",
+    "direct_and_indirect",
+    "dose_bands",
     "effect_by_year",
     "effect_by_year_and_model",
     "estimates_by_estimator",
     "honest_bounds",
     "leaving_over_time",
     "members_over_time",
-    "network_structure",
     "moderation_slopes",
     "network_caterpillar",
+    "network_structure",
     "path_sensitivity",
     "practice_over_waves",
     "sample_flow",

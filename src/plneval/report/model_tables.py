@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plneval.report import equity_names, formats, wording
+from plneval.report import equity_names, exposure_names, formats, wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
@@ -30,6 +30,7 @@ _AGGREGATES = {
     "path_direct": "Results otherwise, for a year of participation (direct)",
     "path_total": "Results, for a year of participation (total)",
     "path_rho_at_zero": "Correlation of errors at which nothing is left of the indirect path",
+    **exposure_names.AGGREGATES,
     **equity_names.AGGREGATES,
     "pretrend": "Joint test of trends before joining (statistic)",
 }
@@ -40,7 +41,9 @@ _EVENT_TIMES = {
     "att_leaving_event_time": "Outcome years since leaving:",
     "att_after_leaving_event_time": "Years since the first one out:",
     "att_switching_event_time": "Outcome years since the first switch:",
+    **exposure_names.EVENT_TIMES,
 }
+_YES = {True: "yes", False: "no", "": formats.MISSING}
 _ORDER = [*_AGGREGATES, *_EVENT_TIMES, "coefficient"]
 
 
@@ -94,6 +97,8 @@ def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
 
 def estimand_name(row: Any) -> str:
     """An estimand in words."""
+    if str(row.estimand).startswith("dose_"):
+        return exposure_names.by_dose(row)
     if row.estimand in equity_names.AGGREGATES:
         return equity_names.estimand(row)
     if row.estimand in _AGGREGATES:
@@ -183,7 +188,7 @@ def _recovery(table: pd.DataFrame) -> pd.DataFrame:
             "SE": numbers(table, "se", 3),
             "Planted": numbers(table, "truth", 3),
             "Distance in SE": numbers(table, "z"),
-            "Within the interval": ["yes" if value else "no" for value in table["covered"].fillna(False)],
+            "Within the interval": [_YES[value] for value in table["covered"].astype("object").fillna("")],
         }
     )
 
@@ -195,7 +200,8 @@ def _recovered_name(row: Any) -> str:
         return equity_names.estimand(row)
     if row.estimand == "coefficient":
         return formats.word(row.term)
-    return _AGGREGATES.get(row.estimand) or f"Event time {formats.number(row.event_time, 0)}"
+    words = _EVENT_TIMES.get(row.estimand, "Event time")
+    return _AGGREGATES.get(row.estimand) or f"{words} {formats.number(row.event_time, 0)}"
 
 
 def standards(released: Released) -> pd.DataFrame:

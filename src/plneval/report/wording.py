@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plneval.report import equity_names
+from plneval.report import equity_names, exposure_names
 from plneval.report.formats import MINUS, NBSP, count, interval, is_missing, listed, months, number, plural, word
 from plneval.report.load import Released
 
@@ -26,6 +26,8 @@ ESTIMATORS = {
     "networks.after_leaving": "leavers against schools that never join",
     "did.switchers": "schools that switch (de Chaisemartin and D'Haultfœuille)",
     "multilevel": "multilevel growth model",
+    "networks.diffusion": "pupils taught by participants and other pupils, group-time effects",
+    "networks.dose": "school-years by dose, group-time differences (not causal)",
     **equity_names.ESTIMATORS,
 }
 SUBGROUPS = {
@@ -62,6 +64,7 @@ _WARNED = {
     "att_after_leaving": "the average effect on schools that have left",
     "att_switching": "the average effect of a year of membership",
     "att_switching_year": "the year of a switch",
+    **exposure_names.WARNED,
     **equity_names.WARNED,
     "pretrend": "the joint test of trends before joining",
     "coefficient": "the coefficients",
@@ -357,7 +360,7 @@ def model_description(rows: Any) -> str:
 def representative(rows: Any) -> Any:
     """The record that stands for a model as a whole, as a table of one row: its widest average where it has one."""
     wide = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving")
-    for estimand in (*wide, *equity_names.REPRESENTATIVE):
+    for estimand in (*wide, *exposure_names.REPRESENTATIVE, *equity_names.REPRESENTATIVE):
         found = rows[rows["estimand"] == estimand]
         if len(found):
             return found.head(1)
@@ -389,7 +392,7 @@ def model_notes(rows: Any) -> list[str]:
 
 def _about(estimand: Any, event_time: Any) -> str:
     """Which of a model's numbers a warning is about."""
-    if estimand == "att_event_time":
+    if estimand == "att_event_time" or estimand in exposure_names.EVENT_TIMES:
         return f"event time {number(event_time, 0)}"
     if estimand == "att_after_leaving_event_time":
         return f"year {number(event_time, 0)} from the first one out"
