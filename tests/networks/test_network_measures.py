@@ -12,6 +12,7 @@ from network_study import four_schools, spell
 from plneval.describe.network_leaving import network_exit_timing, network_exits, network_leavers
 from plneval.describe.network_registry import (
     network_data,
+    network_overlap,
     network_problems,
     network_registry,
     network_timeline,
@@ -55,6 +56,19 @@ def test_the_timeline_of_a_simulated_study_is_that_of_its_truth(simulated) -> No
     assert (whole["members"] == before + came - whole["left"]).all()
     people = teacher_timeline(of(simulated.tables))
     assert (people["members"] == people["members"].shift(fill_value=0) + people["came"] - people["left"]).all()
+
+
+def test_schools_in_several_networks_are_counted_under_each_rule() -> None:
+    events = [
+        {"network_id": "alpha", "event_id": "1", "teacher_id": "b1", "date": "2016-11-01", "hours": 2},
+        {"network_id": "beta", "event_id": "2", "teacher_id": "b2", "date": "2016-11-02", "hours": 3},
+    ]
+    found = network_overlap(of(four_schools(activity=events))).set_index("rule")
+    # B is in alpha and beta in 2017, longer in alpha, with more hours in beta.
+    assert found["n_schools"].tolist() == [1, 1, 1]
+    assert found["n_school_years"].tolist() == [1, 1, 1]
+    assert found["n_other_network"].to_dict() == {"first": 0, "strongest_dose": 1, "all": 1}
+    assert found["declared"].tolist() == [True, False, False]
 
 
 def test_networks_are_counted_by_what_they_are() -> None:

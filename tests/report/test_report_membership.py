@@ -30,6 +30,9 @@ def test_one_network_is_said_to_have_no_spread_and_what_is_not_recorded_is_named
 def test_many_networks_are_told_by_type_year_and_group(released: Study) -> None:
     many = released("benefit")
     assert membership_tables.not_recorded(many) == ""
+    overlap = membership_tables.overlap(many)
+    assert overlap.startswith("2 schools took part in several networks at once (8 school-years); as declared")
+    assert "5 of these school-years would count for another one" in overlap
     registry = membership_tables.registry(many)
     assert registry["Networks by"].tolist() == ["All networks", "Type", "", "Focus"]
     by_type = membership_tables.timeline_by_type(many)

@@ -11,6 +11,7 @@ from plneval.describe.exposure_measures import OF_EXPOSURE
 from plneval.describe.network_leaving import network_exit_timing, network_exits, network_leavers
 from plneval.describe.network_registry import (
     network_data,
+    network_overlap,
     network_problems,
     network_registry,
     network_timeline,
@@ -23,6 +24,7 @@ from plneval.networks.study import NetworkStudy
 OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
     "network_data": network_data,
     "network_registry": network_registry,
+    "network_overlap": network_overlap,
     "network_timeline": network_timeline,
     "teacher_timeline": teacher_timeline,
     "network_problems": network_problems,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from plneval.networks.attendance import network_hours
 from plneval.networks.problems import RULES, data_problems
-from plneval.networks.registry import registry
+from plneval.networks.registry import Rule, networks_by_rule, registry
 from plneval.networks.study import NetworkStudy
 from plneval.networks.timeline import timeline
 
@@ -25,6 +26,8 @@ CHARACTERISTICS = ("type", "focus", "composition", "area")
 NOT_RECORDED = "not recorded"
 SCHOOLS = {"type": "str", "year": "Int64"}
 COUNTS = ("n_networks", "members", "present_at_start", "joined", "left", "returned")
+OVERLAP = {"rule": "str", "n_schools": "Int64", "n_school_years": "Int64", "n_other_network": "Int64"}
+RULES_OF_OVERLAP: tuple[Rule, ...] = ("first", "strongest_dose", "all")
 DATA = {"part": "str", "available": "bool", "needed_for": "str"}
 PROBLEMS = {"rule": "str", "table": "str", "count": "Int64", "meaning": "str"}
 
@@ -85,6 +88,28 @@ def teacher_timeline(study: NetworkStudy) -> pd.DataFrame:
     found["came"] = found["joined"] + found["returned"] + found["present_at_start"]
     named = len(study.tables.teacher_spells) > 0
     return found[["year", "members", "came", "left"]].iloc[: len(found) if named else 0]
+
+
+def network_overlap(study: NetworkStudy) -> pd.DataFrame:
+    """Schools in several networks at once, under each rule; columns ``OVERLAP``.
+
+    ``n_schools`` and ``n_school_years`` are in several networks in some year. ``n_other_network`` are school-years that
+    count for another network than by the rule ``first`` (with ``all``: for several, in equal parts). ``declared`` marks
+    the rule of ``design.several_networks``.
+    """
+    tables = study.tables
+    first = networks_by_rule(tables, "first").set_index(["school", "year"])["network"]
+    hours = network_hours(tables)
+    rows = []
+    for rule in RULES_OF_OVERLAP:
+        found = networks_by_rule(tables, rule, hours)
+        several = found.loc[found["n_networks"] > 1]
+        pairs = pd.MultiIndex.from_frame(several[["school", "year"]])
+        other = several.loc[several["network"].to_numpy() != first.reindex(pairs).to_numpy()]
+        n_years = len(several.drop_duplicates(["school", "year"]))
+        rows.append((rule, several["school"].nunique(), n_years, len(other.drop_duplicates(["school", "year"]))))
+    table = pd.DataFrame(rows, columns=list(OVERLAP)).astype(OVERLAP)
+    return table.assign(declared=table["rule"] == tables.cohort.design.several_networks)
 
 
 def network_data(study: NetworkStudy) -> pd.DataFrame:

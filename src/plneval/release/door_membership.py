@@ -24,6 +24,16 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
         },
         statistics=(Statistics(("mean_schools", "mean_years"), schools=("n_networks", "n_schools")),),
     ),
+    "network_overlap": Table(
+        "describe",
+        {
+            "rule": "name",
+            "n_schools": "schools",
+            "n_school_years": "count",
+            "n_other_network": "count",
+            "declared": "flag",
+        },
+    ),
     "network_timeline": Table(
         "describe",
         {

@@ -95,6 +95,34 @@ def registry_notes(released: Released) -> list[str]:
     return notes
 
 
+_RULES = {
+    "first": "the network joined first",
+    "strongest_dose": "the network with most hours in the year",
+    "all": "all of them in equal parts",
+}
+
+
+def overlap(released: Released) -> str:
+    """How schools in several networks at once are counted, and what another rule would change."""
+    table = released["network_overlap"]
+    declared = table[table["declared"].fillna(False).astype(bool)]
+    if declared.empty:
+        return ""
+    row = declared.iloc[0]
+    if not row["n_schools"]:
+        return "No school was in several networks at once."
+    text = (
+        f"{formats.plural(row['n_schools'], 'school')} took part in several networks at once "
+        f"({formats.plural(row['n_school_years'], 'school-year')}); as declared, such a school counts for "
+        f"{_RULES[str(row['rule'])]}."
+    )
+    others = table[(table["rule"] == "strongest_dose") & (row["rule"] == "first")]
+    for other in rows_of(others):
+        changed = formats.number(other.n_other_network, 0)
+        text += f" By {_RULES['strongest_dose']}, {changed} of these school-years would count for another one."
+    return f"{text} Clusters of inference merge networks that share schools."
+
+
 def network_data(released: Released) -> pd.DataFrame:
     """What is recorded about networks, and what it is needed for."""
     table = released["network_data"]
