@@ -60,8 +60,8 @@ def _conditions(released: Released) -> list[str]:
     found = tried[(tried["p_holm"] < ALPHA) & pd.notna(tried["estimate"].fillna(tried["naive"]))]
     if found.empty:
         return [
-            f"{asked} None could be shown to go with larger or smaller effects. That is no evidence that they do not "
-            "matter: there are few networks, and answers are not exact."
+            f"{asked} No condition could be shown to go with larger or smaller effects. That is no evidence that they "
+            "do not matter: there are few networks, and answers are not exact."
         ]
     slope = found["estimate"].fillna(found["naive"])
     more = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one > 0]
