@@ -197,7 +197,9 @@ def test_networks_are_numbered_by_size_and_hold_their_schools(networks: Networks
     effects = records.loc["network_effect"]
     assert list(effects.index) == [f"network {k}" for k in range(1, 7)]
     assert (effects["n_schools"] == 2).all()
-    assert effects["n_treated"].is_monotonic_decreasing
+    rows = between_networks()
+    treated = rows[(rows["year"] >= rows["entry_year"]).fillna(False)]
+    assert effects["n_treated"].tolist() == treated.groupby("cluster")["pupil"].nunique().tolist()
     assert (effects["se"] > 0).all()
     assert effects["n_pupils"].isna().all()
 

@@ -36,7 +36,7 @@ from plneval.challenge.document import verdict_document
 from plneval.challenge.gate import to_table
 from plneval.challenge.gates import form_gates
 
-__all__ = ["cohort", "frames", "records", "spec", "write_restricted"]
+__all__ = ["cohort", "frames", "record", "records", "records_table", "spec", "write_restricted"]
 
 PSEUDONYM = "p0123456789abcdef"
 

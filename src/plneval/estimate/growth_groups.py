@@ -61,7 +61,8 @@ def network_effects(
         }
     )
     sizes = sizes.fillna(0).astype("int64").reset_index()
-    sizes = sizes.sort_values(["schools", "treated", "network"], ascending=[False, False, True], ignore_index=True)
+    # Not by numbers of pupils: a network has one number in the models of all pupils and of some.
+    sizes = sizes.sort_values(["schools", "network"], ascending=[False, True], ignore_index=True)
     found = []
     for position, (network, schools, people) in enumerate(sizes.itertuples(index=False), start=1):
         row = table.loc[int(network)]
