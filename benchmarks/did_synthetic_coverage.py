@@ -3,19 +3,31 @@
     python benchmarks/did_synthetic_coverage.py                  # 2,000 draws of each design
     python benchmarks/did_synthetic_coverage.py --draws 200
 
-20 schools over 10 years, of which 1 or 3 enter in year 7. Outcomes have school levels, a common trend, a factor with
-loadings of their own and AR(1) errors of 0.3; the effect is 0.3. Treated schools are like the others, or have loadings
-larger by 0.3 (then trends are not parallel, plain difference-in-differences is biased, and six years before entry tell
-only part of the loadings). Intervals: placebo standard errors, 50 replications.
+Outcomes have school levels, a common trend, factors with loadings between 0 and 1 (the first rises from 0 to 2 over the
+years, the second, where there is one, is a wave of 8 years) and AR(1) errors of 0.3; the effect is 0.3.
 
-Weights of many draws are looked for side by side (outcomes are divided by their noise first, which changes no weight);
-a check at the start compares the first draw with ``did.synthetic``.
+What the estimator asks for (Arkhangelsky and others 2021, assumptions 1 to 4): few factors, many comparison schools and
+years before entry beside treated school-years, and a weighted comparison that follows the treated. That is the design
+``long``: 40 comparison schools, 2 treated for one year after 16 years before; who is treated depends on the loadings
+(with odds exp(2 × the first)), so that plain difference-in-differences is biased. The same with 280 comparison schools,
+20 treated, 24 years before and 4 after, for which only the jackknife is affordable. The others are what studies of
+schools are like: 20 schools, 6 years before entry, 4 after. Treated schools are like the others, or have loadings
+larger by 0.3 (``ahead``), of which six years tell only part.
+
+A last table has the bias of ``ahead`` by the number of years before entry: is it the estimator's, or a fault?
+
+Intervals: placebo standard errors, 50 replications, and the jackknife where several are treated; both with the normal
+distribution, as in the papers. Weights of many draws
+are looked for side by side (outcomes are divided by their noise first, which changes no weight); the first draws of
+each design are held against ``did.synthetic`` and diff-diff's ``SyntheticDiD``.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import time
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,21 +36,56 @@ from scipy.special import ndtri
 from plneval import did
 from plneval.did.simplex import OwnGram, SimplexProblems, normalized, sparse_weights
 from plneval.did.synthetic_fit import GroupPanel, GroupWeights, effect_curves, time_problems, unit_problems
+from plneval.did.synthetic_variance import FittedGroups, jackknife, jackknife_error
 
-YEARS, ENTRY, EFFECT, REPLICATIONS = 10, 7, 0.3, 50
-BEFORE, AFTER = np.arange(ENTRY - 1), np.arange(ENTRY - 1, YEARS)
+EFFECT, REPLICATIONS, CHECKED = 0.3, 50, 20
 
 
-def outcomes(rng: np.random.Generator, schools: int, treated: int, ahead: float) -> np.ndarray:
-    """(schools, years), the treated last, whose loadings are ``ahead``."""
-    loading = rng.uniform(0, 1, size=(schools, 1))
-    loading[schools - treated :] += ahead
-    error = rng.normal(size=(schools, YEARS))
-    for t in range(1, YEARS):
-        error[:, t] = 0.3 * error[:, t - 1] + np.sqrt(1 - 0.09) * error[:, t]
-    y = rng.normal(size=(schools, 1)) + 0.1 * np.arange(YEARS) + loading * np.linspace(0, 2, YEARS) + 0.3 * error
-    y[schools - treated :, AFTER] += EFFECT
-    return y
+@dataclass(frozen=True)
+class Design:
+    """Who is compared with whom, for how long, and how the treated differ."""
+
+    name: str
+    comparison: int
+    treated: int
+    before: int
+    after: int
+    factors: int = 1
+    ahead: float = 0.0
+    selection: float = 0.0
+    placebo: bool = True
+
+    @property
+    def years(self) -> int:
+        """Years before and after entry."""
+        return self.before + self.after
+
+    def outcomes(self, rng: np.random.Generator) -> np.ndarray:
+        """(schools, years), the treated last."""
+        schools = self.comparison + self.treated
+        loading = rng.uniform(0, 1, size=(schools, self.factors))
+        if self.selection:
+            odds = np.exp(self.selection * loading[:, 0])
+            chosen = rng.choice(schools, self.treated, replace=False, p=odds / odds.sum())
+            loading = loading[np.r_[np.setdiff1d(np.arange(schools), chosen), chosen]]
+        loading[self.comparison :] += self.ahead
+        year = np.arange(self.years)
+        path = np.vstack([np.linspace(0, 2, self.years), np.sin(2 * np.pi * year / 8)])[: self.factors]
+        error = rng.normal(size=(schools, self.years))
+        for t in range(1, self.years):
+            error[:, t] = 0.3 * error[:, t - 1] + np.sqrt(1 - 0.09) * error[:, t]
+        y = rng.normal(size=(schools, 1)) + 0.1 * year + loading @ path + 0.3 * error
+        y[self.comparison :, self.before :] += EFFECT
+        return y
+
+
+DESIGNS = (
+    Design("long", 40, 2, 16, 1, factors=2, selection=2),
+    Design("long, 300 schools", 280, 20, 24, 4, factors=2, selection=2, placebo=False),
+    Design("short, like the others", 19, 1, 6, 4),
+    Design("short, like the others", 17, 3, 6, 4),
+    Design("short, ahead", 17, 3, 6, 4, ahead=0.3),
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +118,9 @@ def estimates(samples: list[Sample], start: list[GroupWeights]) -> tuple[list[np
     units = joined([unit_problems(one.panel, one.treated, one.units, allowed) for one, allowed in lot])
     times = joined([time_problems(one.panel, one.units, allowed) for one, allowed in lot])
     unit = sparse_weights(units, np.concatenate([one.unit for one in start]), 1e-5)
-    time = sparse_weights(times, np.concatenate([one.time for one in start]), 1e-5)
+    time_ = sparse_weights(times, np.concatenate([one.time for one in start]), 1e-5)
     size = len(samples[0].units)
-    weights = [GroupWeights(unit[k : k + size], time[k : k + size]) for k in range(0, len(unit), size)]
+    weights = [GroupWeights(unit[k : k + size], time_[k : k + size]) for k in range(0, len(unit), size)]
     curves = [
         effect_curves(sample.panel, sample.treated, sample.units, found).mean(axis=1) * sample.noise
         for sample, found in zip(samples, weights, strict=True)
@@ -81,63 +128,121 @@ def estimates(samples: list[Sample], start: list[GroupWeights]) -> tuple[list[np
     return curves, weights
 
 
-def study(schools: int, treated: int, ahead: float, draws: int, lot: int = 50) -> pd.DataFrame:
-    """Estimate, placebo standard error and plain difference-in-differences of every draw."""
-    rng = np.random.default_rng([20261, schools, treated, round(10 * ahead)])
-    n = schools - treated
+def study(design: Design, draws: int, *, placebo: bool = True, lot: int = 50) -> pd.DataFrame:
+    """Estimate, standard errors (NaN where not asked for) and plain difference-in-differences of every draw."""
+    rng = np.random.default_rng([20262, design.comparison, design.treated, design.before, round(10 * design.ahead)])
+    n, before = design.comparison, np.arange(design.before)
+    after = np.arange(design.before, design.years)
     rows = []
     for begin in range(0, draws, lot):
-        data = [outcomes(rng, schools, treated, ahead) for _ in range(min(lot, draws - begin))]
+        data = [design.outcomes(rng) for _ in range(min(lot, draws - begin))]
         samples, placebos, start = [], [], []
         for y in data:
-            noise = float(np.std(np.diff(y[:n][:, BEFORE], axis=1), ddof=1))
-            panel = GroupPanel.of(y[:n] / noise, BEFORE, AFTER, treated, "synthetic_did")
+            noise = float(np.std(np.diff(y[:n][:, before], axis=1), ddof=1))
+            panel = GroupPanel.of(y[:n] / noise, before, after, design.treated, "synthetic_did")
             samples.append(Sample(panel, noise, np.arange(n)[None, :], y[n:].mean(axis=0)[None, :] / noise))
             order = rng.permuted(np.tile(np.arange(n), (REPLICATIONS, 1)), axis=1)
-            pseudo = panel.comparison[order[:, n - treated :]].mean(axis=1)
-            placebos.append(Sample(panel, noise, np.ascontiguousarray(order[:, : n - treated]), pseudo))
-            start.append(GroupWeights(np.full((1, n), 1 / n), np.full((1, len(BEFORE)), 1 / len(BEFORE))))
+            pseudo = panel.comparison[order[:, n - design.treated :]].mean(axis=1)
+            placebos.append(Sample(panel, noise, np.ascontiguousarray(order[:, : n - design.treated]), pseudo))
+            start.append(GroupWeights(np.full((1, n), 1 / n), np.full((1, design.before), 1 / design.before)))
         found, weights = estimates(samples, start)
-        again = [
-            GroupWeights(
-                normalized(weight.unit[0][placebo.units], np.ones(placebo.units.shape, dtype=bool)),
-                np.repeat(weight.time, REPLICATIONS, axis=0),
+        spread = [float("nan")] * len(data)
+        if placebo:
+            again = [
+                GroupWeights(
+                    normalized(weight.unit[0][one.units], np.ones(one.units.shape, dtype=bool)),
+                    np.repeat(weight.time, REPLICATIONS, axis=0),
+                )
+                for weight, one in zip(weights, placebos, strict=True)
+            ]
+            spread = [float(np.std(values)) for values in estimates(placebos, again)[0]]
+        for y, sample, weight, estimate, se in zip(data, samples, weights, found, spread, strict=True):
+            change = y[:, after].mean(axis=1) - y[:, before].mean(axis=1)
+            plain = float(change[n:].mean() - change[:n].mean())
+            rows.append((float(estimate[0]), se, left_out(y, sample, weight, n), plain))
+        if begin == 0 and draws > CHECKED:
+            check(design, data[:CHECKED], [row[0] for row in rows[:CHECKED]])
+    return pd.DataFrame(rows, columns=["estimate", "se", "jackknife", "plain"])
+
+
+def left_out(y: np.ndarray, sample: Sample, weight: GroupWeights, n: int) -> float:
+    """The jackknife standard error; NaN with a single treated school."""
+    if len(y) - n < 2:
+        return float("nan")
+    cluster = np.arange(len(y))
+    fitted = FittedGroups([sample.panel], [weight], [y[n:] / sample.noise], [cluster[n:]], cluster[:n])
+    return float(jackknife_error(jackknife(fitted).overall)) * sample.noise
+
+
+def check(design: Design, draws: list[np.ndarray], expected: list[float]) -> None:
+    """The estimates here are those of ``did.synthetic`` and of diff-diff."""
+    from diff_diff import SyntheticDiD
+
+    own = peer = 0.0
+    for y, value in zip(draws, expected, strict=True):
+        schools, years = y.shape
+        data = pd.DataFrame(
+            {"school": np.repeat(np.arange(schools), years), "year": np.tile(np.arange(years), schools)}
+        )
+        data["entry"], data["y"] = np.where(data["school"] >= design.comparison, design.before, 0), y.ravel()
+        names = {"outcome": "y", "unit": "school", "time": "year"}
+        vcov = "placebo" if design.treated == 1 else "jackknife"
+        found = did.synthetic(data, **names, entry="entry", vcov=vcov, replications=50).estimate
+        own = max(own, abs(found - value))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = SyntheticDiD(variance_method="jackknife", seed=1).fit(
+                data.assign(member=(data["entry"] > 0).astype(int)),
+                **names,
+                treatment="member",
+                post_periods=list(range(design.before, years)),
             )
-            for weight, placebo in zip(weights, placebos, strict=True)
-        ]
-        spread = [float(np.std(values)) for values in estimates(placebos, again)[0]]
-        for y, estimate, se in zip(data, found, spread, strict=True):
-            change = y[:, AFTER].mean(axis=1) - y[:, BEFORE].mean(axis=1)
-            rows.append((float(estimate[0]), se, float(change[n:].mean() - change[:n].mean())))
-        if begin == 0:
-            check(data[0], n, rows[0][0])
-    return pd.DataFrame(rows, columns=["estimate", "se", "plain"])
+        peer = max(peer, abs(float(theirs.att) - found))
+    if own > 1e-6:
+        raise SystemExit(f"the estimates differ from did.synthetic's by {own}")
+    print(f"<!-- {design.name}: {len(draws)} draws, did.synthetic and diff-diff differ by at most {peer:.1e} -->")
 
 
-def check(y: np.ndarray, n: int, expected: float) -> None:
-    """The estimates here are those of ``did.synthetic``."""
-    schools = len(y)
-    data = pd.DataFrame({"school": np.repeat(np.arange(schools), YEARS), "year": np.tile(np.arange(YEARS), schools)})
-    data["entry"], data["y"] = np.where(data["school"] >= n, ENTRY - 1, 0), y.ravel()
-    found = did.synthetic(data, outcome="y", time="year", unit="school", entry="entry", replications=50)
-    if abs(found.estimate - expected) > 1e-6:
-        raise SystemExit(f"the estimates differ from did.synthetic's: {expected} and {found.estimate}")
+def coverage(errors: pd.Series, se: pd.Series) -> str:
+    """Coverage in percent, and its distance from 95 in Monte Carlo standard errors."""
+    if se.isna().any():
+        return "–"
+    share = float((errors.abs() <= ndtri(0.975) * se).mean())
+    return f"{100 * share:.1f} ({(share - 0.95) / np.sqrt(0.95 * 0.05 / len(se)):+.1f})"
 
 
 def main() -> None:
-    """Print the table of docs/did.md."""
+    """Print the tables of docs/did.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--long-draws", type=int, help="draws of the long design, which take most of the time")
     asked = parser.parse_args()
-    print("| schools | treated | loadings | bias (MC se) | sd | mean placebo se | coverage | bias of plain DiD |")
-    print("|---|---|---|---|---|---|---|---|")
-    for schools, treated, ahead in ((20, 1, 0.0), (20, 3, 0.0), (20, 3, 0.3)):
-        found = study(schools, treated, ahead, asked.draws)
+    print(
+        "| design | comparison + treated | years | draws | bias (MC se) | sd | placebo: mean se | coverage % (in se) ",
+        end="",
+    )
+    print("| jackknife: mean se | coverage % (in se) | bias of plain DiD |\n|" + "---|" * 11)
+    for design in DESIGNS:
+        begin = time.process_time()
+        draws = asked.long_draws if asked.long_draws and design.before > 6 else asked.draws
+        found = study(design, draws, placebo=design.placebo)
         error, sd = found["estimate"] - EFFECT, float(found["estimate"].std())
-        covered = float((error.abs() <= ndtri(0.975) * found["se"]).mean())
+        means = ["–" if found[name].isna().any() else f"{found[name].mean():.4f}" for name in ("se", "jackknife")]
         print(
-            f"| {schools} | {treated} | +{ahead:g} | {error.mean():+.4f} ({sd / np.sqrt(len(found)):.4f}) | {sd:.4f} "
-            f"| {found['se'].mean():.4f} | {covered:.3f} | {(found['plain'] - EFFECT).mean():+.4f} |",
+            f"| {design.name} | {design.comparison} + {design.treated} | {design.before} + {design.after} | {draws} "
+            f"| {error.mean():+.4f} ({sd / np.sqrt(draws):.4f}) | {sd:.4f} "
+            f"| {means[0]} | {coverage(error, found['se'])} | {means[1]} | {coverage(error, found['jackknife'])} "
+            f"| {(found['plain'] - EFFECT).mean():+.4f} |",
+            flush=True,
+        )
+        print(f"<!-- {time.process_time() - begin:.0f} s of processor time -->", flush=True)
+    print("\n| years before entry | bias (MC se) | bias of plain DiD |\n|---|---|---|")
+    for years in (6, 12, 24, 48, 96):
+        found = study(replace(DESIGNS[-1], before=years), 300, placebo=False)
+        error = found["estimate"] - EFFECT
+        print(
+            f"| {years} | {error.mean():+.3f} ({error.std() / np.sqrt(len(error)):.3f}) "
+            f"| {(found['plain'] - EFFECT).mean():+.3f} |",
             flush=True,
         )
 
