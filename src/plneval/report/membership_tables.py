@@ -331,7 +331,7 @@ def after_leaving(released: Released) -> str:
     of_headline = (records["outcome"] == released.headline_outcome) & (records["subgroup"] == "all")
     rows = records[(records["estimand"] == "att_after_leaving") & records["ci_low"].notna() & of_headline]
     if rows.empty:
-        return f"{text} What remains of an effect once a school has left was not estimated, or cannot be shown."
+        return f"{text} How results went on in schools that had left was not estimated, or cannot be shown."
     row = rows.iloc[0]
     interval = formats.interval(row["ci_low"], row["ci_high"])
     finding = (
