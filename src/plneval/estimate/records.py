@@ -28,6 +28,8 @@ class Record:
         ``att_after_leaving`` and ``att_after_leaving_event_time``; of differences between networks
         ``network_effect_mean``, ``networks_below_zero``, ``moderation_slope``, ``moderation_slope_naive`` and the
         ``path_…`` estimands; of parts of the member schools ``att_split``, ``att_split_difference`` and ``split_test``;
+        of diffusion ``att_direct``, ``att_indirect``, ``att_direct_less_indirect``, ``within_school`` and
+        ``mobilisation_ratio``, and each with ``_event_time``; by dose ``dose_third_year_on`` and ``dose_event_time``;
         of the gap's parts ``gap_narrowed`` and ``gap_narrowed_in_arm`` (``docs/architecture.md``).
     role : what the model was declared for before it was fitted.
     headline : True for the third-year-on effect of the cohort's headline model, and for no other record.

@@ -68,6 +68,7 @@ def gather(frames: dict[str, pd.DataFrame], counts: dict[Cell, int]) -> Sums:
             _arms(table, frames[table], keys, column, sums)
     _trends(frames["trends"], sums)
     _turnover("teacher_timeline", frames["teacher_timeline"], sums)
+    _exposure(frames["own_exposure"], frames["exposure_by_event_time"], sums)
     _records(frames["records"], sums)
     return sums
 
@@ -135,6 +136,17 @@ def _turnover(table: str, frame: pd.DataFrame, sums: Sums) -> None:
             sums.counts[stayed] = sums.counts[earlier] - sums.counts[left]
             sums.add(earlier, [stayed, left])
             sums.add((table, row, "members"), [stayed, (table, row, "came")])
+
+
+def _exposure(own: pd.DataFrame, linked: pd.DataFrame, sums: Sums) -> None:
+    """Scores in schools that have joined are those with and without a teacher link, and those in schools that left."""
+    keys = ["outcome", "event_time"]
+    rows = {(outcome, time): row for row, outcome, time in linked[keys].itertuples()}
+    for row, outcome, time in own[keys].itertuples():
+        other = rows.get((outcome, time))
+        if other is not None:
+            parts = [("exposure_by_event_time", other, name) for name in ("n_linked", "n_unknown")]
+            sums.add(("own_exposure", row, "n_pupils"), parts)
 
 
 def _records(frame: pd.DataFrame, sums: Sums) -> None:
