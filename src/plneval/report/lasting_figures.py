@@ -80,4 +80,4 @@ def _alt(data: pd.DataFrame) -> str:
         f"{lasting_tables.SHORT.get(str(row.criterion), str(row.label))}: {said[str(row.verdict)]}"
         for row in rows_of(data)
     )
-    return f"Radar of the criteria of lasting change, one spoke each. {values}."
+    return f"Radar of {len(data)} criteria of lasting change, one spoke each. {values}."

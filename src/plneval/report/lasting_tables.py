@@ -21,12 +21,12 @@ SHORT: Final = {
     "practice_colleagues": "Colleagues' practice",
     "policy": "School policy",
     "effect_third_year_on": "Results from the third year on",
-    "effect_trend": "Effect does not decline",
+    "effect_trend": "No decline over the years",
     "effect_after_leaving": "Results after leaving",
     "agency_participants": "Participants' agency",
     "agency_colleagues": "Colleagues' agency",
     "products_used": "Products still used",
-    "products_improved": "Products still improved",
+    "products_improved": "Products still developed",
 }
 """Criteria in a few words."""
 UNITS: Final = {"points": "points", "sd": "SD", "sd_a_year": "SD a year", "share": ""}
@@ -43,9 +43,9 @@ def scorecard(released: Released) -> pd.DataFrame:
             "What was found": [found_words(row) for row in rows_of(table)],
         }
     )
-    if table["networks_shown"].notna().any():
-        columns = [counts(table, f"networks_{name}") for name in VERDICTS]
-        frame["Networks"] = [" / ".join(row) for row in zip(*columns, strict=True)]
+    columns = [counts(table, f"networks_{name}") for name in VERDICTS]
+    counted = bool(table["networks_shown"].notna().any())
+    frame["Networks"] = [" / ".join(row) if counted else formats.MISSING for row in zip(*columns, strict=True)]
     return frame
 
 
@@ -85,8 +85,7 @@ def degrees(released: Released) -> pd.DataFrame:
             "All networks together": ["✓" if reached else "" for reached in table["overall"].fillna(False)],
         }
     )
-    if table["n_networks"].notna().any():
-        frame["Networks"] = counts(table, "n_networks")
+    frame["Networks"] = counts(table, "n_networks")
     return frame
 
 
