@@ -85,7 +85,7 @@ def test_the_caterpillar_has_neither_names_nor_sizes(released: Callable[[str], R
 def test_practice_says_that_nobody_was_asked(released: Callable[[str], Released]) -> None:
     study = released("inconclusive")
     assert spread_tables.practice(study).empty
-    assert "no answers" in figures.practice_over_waves(study).alt
+    assert "No answers" in figures.practice_over_waves(study).alt
     shown = spread_tables.practice(released("benefit"))
     assert shown["Change"].tolist() == ["–", "+0.20", "–", "+0.20"]
 

@@ -93,7 +93,7 @@ def practice_over_waves(released: Released) -> Drawn:
     """Practice and policy over the waves, by who answered."""
     data = spread_data.practice_over_waves(released)
     if data.empty:
-        return notice("There are no answers about teachers' practice or school policy over time that may be shown.")
+        return notice("No answers about teachers' practice or school policy over time may be shown.")
     labels = list(dict.fromkeys(data["label"]))
     with theme.themed():
         figure, grid = theme.canvas(2.4, 1, len(labels), squeeze=False, sharey=True)
@@ -135,7 +135,7 @@ def path_sensitivity(released: Released) -> Drawn:
     """The indirect path over practice by the correlation of errors that an unobserved cause would make."""
     data = spread_data.path_sensitivity(released)
     if data.empty:
-        return notice("The path over practice could not be estimated.")
+        return notice("No path over practice could be estimated.")
     with theme.themed():
         figure, axes = theme.canvas(2.3)
         theme.zero_line(axes)

@@ -74,7 +74,7 @@ def no_spread(released: Released) -> str:
     """Why nothing is said about the spread between networks."""
     if released.single_network:
         return (
-            "There is one network only. How far the effect differs between networks cannot be estimated, and what was "
+            "There is one network only. How far networks differ from one another cannot be estimated, and what was "
             "found speaks of this network alone."
         )
     return "How far the effect differs between networks was not estimated: no model of it could be fitted."

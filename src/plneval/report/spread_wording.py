@@ -55,17 +55,18 @@ def _conditions(released: Released) -> list[str]:
     tried = table[(table["kind"] == "condition") & table["p_holm"].notna()]
     if tried.empty:
         return []
+    what = "effects" if released.is_causal else "differences"
     names = listed([str(label).lower() for label in tried["label"]])
     asked = f"Members were asked about {plural(len(tried), 'condition')} of working in networks ({names})."
     found = tried[(tried["p_holm"] < ALPHA) & pd.notna(tried["estimate"].fillna(tried["naive"]))]
     if found.empty:
         return [
-            f"{asked} No condition could be shown to go with larger or smaller effects. That is no evidence that they "
+            f"{asked} No condition could be shown to go with larger or smaller {what}. That is no evidence that they "
             "do not matter: there are few networks, and answers are not exact."
         ]
     slope = found["estimate"].fillna(found["naive"])
     more = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one > 0]
     less = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one <= 0]
-    said = [f"Where {listed(more)} stood higher, effects were larger."] if more else []
-    said += [f"Where {listed(less)} stood higher, effects were smaller."] if less else []
+    said = [f"Where {listed(more)} stood higher, {what} were larger."] if more else []
+    said += [f"Where {listed(less)} stood higher, {what} were smaller."] if less else []
     return [f"{asked} {' '.join(said)} This is a link, not proof that the condition made the difference."]
