@@ -68,6 +68,9 @@ def tables(tmp_path: Path) -> Path:
     counts = {
         name: {"read": len(rows), "kept": len(rows), "merged": 0, "rejected": {}} for name, rows in written.items()
     }
+    rejected = {"table": "str", "file": "str", "row": "int64", "column": "str", "rule": "str"}
+    nothing = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in rejected.items()})
+    write_table(tmp_path / "tables" / "ledger.parquet", nothing)
     write_json(tmp_path / "tables" / "ledger.json", {"tables": counts, "sources": [], "notes": []})
     return tmp_path / "tables"
 

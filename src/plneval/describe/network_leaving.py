@@ -35,9 +35,13 @@ def network_exits(study: NetworkStudy) -> pd.DataFrame:
     last = states.drop_duplicates("school", keep="last")
     gone = last.loc[last["state"] == "left"]
     rows = [
-        ("joined", len(last), last["years_in"].mean()),
-        ("left", len(first), first["years_in"].mean()),
-        ("returned", len(back), back["years_out"].mean()),
-        ("out_at_end", len(gone), gone["years_out"].mean()),
+        ("joined", len(last), _mean(last["years_in"])),
+        ("left", len(first), _mean(first["years_in"])),
+        ("returned", len(back), _mean(back["years_out"])),
+        ("out_at_end", len(gone), _mean(gone["years_out"])),
     ]
     return pd.DataFrame([row for row in rows if len(last)], columns=list(EXITS)).astype(EXITS)
+
+
+def _mean(years: pd.Series) -> float:
+    return float(years.astype("float64").mean())
