@@ -99,8 +99,8 @@ def taking_part(released: Released) -> pd.DataFrame:
             "Schools with records": counts(meetings, "n_recorded"),
         }
     )
-    if frame.empty and other.empty:
-        return frame
+    if not (people["n_known"].sum() or meetings["n_recorded"].sum()):
+        return frame.head(0)
     both = frame.merge(other, on="Year of participation", how="outer").fillna(formats.MISSING)
     return both.sort_values("Year of participation", key=lambda column: column.astype("int64"), ignore_index=True)
 
