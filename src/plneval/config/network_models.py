@@ -75,6 +75,7 @@ class Mediation(NoHeadline):
 
     kind: Literal["networks.mediation"]
     role: Literal["exploratory"] = "exploratory"
+    """Always exploratory: no data can show what the path takes for granted."""
     form: Name = "practice"
     """Questionnaire of the cohort's instrument."""
     scale: Name
