@@ -46,10 +46,10 @@ def sustainability_radar(released: Released) -> Drawn:
             name = wrapped(lasting_tables.SHORT.get(str(row.criterion), str(row.label)), 17)
             axes.text(
                 angle,
-                1.12,
+                1.06 if _side(angle) == "center" else 1.12,
                 f"{MARKS[str(row.verdict)]}\n{name}",
                 ha=_side(angle),
-                va="center",
+                va="center" if _side(angle) != "center" else "bottom" if math.cos(angle) > 0 else "top",
                 fontsize=8,
                 color=INK if row.verdict != "no_data" else MUTED,
             )

@@ -133,7 +133,7 @@ def network_structure(released: Released) -> Drawn:
     data = membership_data.network_structure(released)
     drawn = [name for name in STRUCTURE if name in set(data["measure"])]
     if not drawn:
-        return notice("There are no ties between people, or too few people stand behind them to be shown.")
+        return notice("No ties between people are recorded, or too few people stand behind them to be shown.")
     columns = min(3, len(drawn))
     rows = -(-len(drawn) // columns)
     with theme.themed():
