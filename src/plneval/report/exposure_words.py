@@ -52,7 +52,7 @@ def funder(released: Released) -> list[str]:
     text = (
         f"{start} From the third year on, pupils taught by them were {_ahead(direct, found['unit'])} pupils of "
         f"comparison schools{_interval(direct)}, measured from before joining; other pupils of the same schools were "
-        f"{_ahead(indirect, found['unit'])} them{_interval(indirect)}. "
+        f"{_ahead(indirect, found['unit'])} pupils of comparison schools{_interval(indirect)}. "
     )
     text += _apart(difference)
     return [text, _reach(released, found)]
@@ -103,7 +103,7 @@ def _apart(difference: Any) -> str:
     stands = f"The difference of the two groups, {number(difference['estimate'])}{_interval(difference)}"
     if low <= 0 <= high:
         return f"{stands}, could be nothing but chance."
-    return f"{stands}, is more than chance alone would bring."
+    return f"{stands}, is more than chance alone would often bring."
 
 
 def _reach(released: Released, found: dict[str, Any]) -> str:
