@@ -313,7 +313,9 @@ def recomputed(digits: float = 9.3) -> pd.DataFrame:
 
 def recovered(z: float | None = None) -> pd.DataFrame:
     columns = ["model", "estimand", "term", "event_time", "estimate", "se", "truth", "z", "covered"]
-    rows = [] if z is None else [["cs_maths", "att_third_year_on", "", None, 0.12, 0.03, 0.12 - 0.03 * z, z, abs(z) < 2]]
+    rows = (
+        [] if z is None else [["cs_maths", "att_third_year_on", "", None, 0.12, 0.03, 0.12 - 0.03 * z, z, abs(z) < 2]]
+    )
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -145,8 +145,8 @@ def test_without_a_teacher_link_the_effects_cannot_be_told_apart() -> None:
 
 @pytest.mark.parametrize("before", ["all_pupils", "later_participants"])
 def test_planted_effects_are_the_difference_to_a_twin_without_effects(simulated, without_effect, before: str) -> None:
-    """The same schools, pupils and teachers, so that errors cancel. Schools have one weight for all years here and weigh
-    by their pupils in the truth: 0.03 is a fifth of the direct effect, and less than half of the difference."""
+    """The same schools, pupils and teachers, so that errors cancel. Schools have one weight for all years here, and in
+    the truth weigh by their pupils: 0.03 is a fifth of the direct effect, and less than half of the difference."""
     spec = SPEC.model_copy(update={"before": before})
     both = [
         estimates(diffusion(SimpleNamespace(cohort=s.tables.cohort, tables=s.tables, pupil=s.pupil), spec))

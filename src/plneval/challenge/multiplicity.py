@@ -34,7 +34,8 @@ def multiplicity_table(specs: dict[str, ModelSpec], records: pd.DataFrame) -> pd
         p = tested.set_index("estimand")["p"]
         main = next((name for name in MAIN if name in p.index), None)
         if spec.role in FAMILY and not spec.headline and main is not None:
-            names = [main, *(name for name in [ALSO.get(main)] if name in p.index)]
+            names = [name for name in (main, ALSO.get(main, main)) if name in p.index]
+            names = list(dict.fromkeys(names))
             found += [(model, name, spec.role, float(p[name])) for name in names]
     table = pd.DataFrame(found, columns=["model", "estimand", "role", "p"]).astype({"p": "float64"})
     if len(table):

@@ -65,15 +65,16 @@ def network_effects(
     sizes = sizes.sort_values(["schools", "network"], ascending=[False, True], ignore_index=True)
     found = []
     for position, (network, schools, people) in enumerate(sizes.itertuples(index=False), start=1):
-        row = table.loc[int(network)]
+        row: pd.Series = table.loc[int(network)]
+        effect, deviation = float(row["estimate"]), float(row["se"])
         n_treated = int(people) if counted == "pupil" or weight == "schools" else None
         found.append(
             Estimate(
                 "network_effect",
                 f"network {position}",
                 None,
-                float(row["estimate"]),
-                float(row["se"]) if row["se"] > 0 else None,
+                effect,
+                deviation if deviation > 0 else None,
                 None,
                 "REML, prediction error",
                 Basis(n_schools=int(schools), n_networks=1, n_treated=n_treated),

@@ -61,6 +61,8 @@ def _turnover_panel(axes: Axes, whole: pd.DataFrame) -> None:
 
 
 def _types_panel(axes: Axes, data: pd.DataFrame, types: list[str]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for i, name in enumerate(types):
         mine = data[data["type"] == name]
         marker, colour = MARKERS[i % len(MARKERS)], SERIES[i % len(SERIES)]
@@ -75,7 +77,7 @@ def _types_panel(axes: Axes, data: pd.DataFrame, types: list[str]) -> None:
             label=wrapped(formats.sentence_case(name), 26),
         )
     theme.whole_years(axes, sorted({int(year) for year in data["year"]}))
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("Schools, by type of network")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
