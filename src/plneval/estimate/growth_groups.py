@@ -50,7 +50,6 @@ def network_effects(
     except MultilevelError as error:
         diagnostics["no_network_effects"] = str(error)
         return []
-    table = table.set_index("network")
     members = fixed.rows[fixed.rows["arm"] == "member"]
     treated = members[members["treated"] == 1]
     counted = "school" if weight == "schools" or "pupil" not in members else "pupil"
@@ -63,10 +62,13 @@ def network_effects(
     sizes = sizes.fillna(0).astype("int64").reset_index()
     # Not by numbers of pupils: a network has one number in the models of all pupils and of some.
     sizes = sizes.sort_values(["schools", "network"], ascending=[False, True], ignore_index=True)
+    predicted = {
+        int(name): (float(value), float(error))
+        for name, value, error in zip(table["network"], table["estimate"], table["se"], strict=True)
+    }
     found = []
     for position, (network, schools, people) in enumerate(sizes.itertuples(index=False), start=1):
-        row: pd.Series = table.loc[int(network)]
-        effect, deviation = float(row["estimate"]), float(row["se"])
+        effect, deviation = predicted[int(network)]
         n_treated = int(people) if counted == "pupil" or weight == "schools" else None
         found.append(
             Estimate(
