@@ -125,7 +125,9 @@ def _warnings(fixed: FixedPart, spec: Multilevel, formula: MixedFormula, model: 
     warnings: list[str] = []
     networks = [term for term in formula.random if set(term.groups) & {"network", "cluster"}]
     if not networks:
-        warnings.append(NO_NETWORK_LEVEL)
+        # Errors that are robust to whatever the members of one cluster share need no level for it.
+        if spec.robust == "none":
+            warnings.append(NO_NETWORK_LEVEL)
     elif not any(term.intercept or "ever_member" in term.columns for term in networks):
         warnings.append(NO_NETWORK_INTERCEPT)
     if spec.level == "school":
