@@ -10,7 +10,8 @@ What the estimator asks for (Arkhangelsky and others 2021, assumptions 1 to 4): 
 years before entry beside treated school-years, and a weighted comparison that follows the treated. That is the design
 ``long``: 40 comparison schools, 2 treated for one year after 16 years before; who is treated depends on the loadings
 (with odds exp(2 × the first)), so that plain difference-in-differences is biased. The same with 280 comparison schools,
-20 treated, 24 years before and 4 after, for which only the jackknife is affordable. The others are what studies of
+20 treated, 24 years before and 4 after, for which only the jackknife is affordable; and once more with schools treated
+at random. The others are what studies of
 schools are like: 20 schools, 6 years before entry, 4 after. Treated schools are like the others, or have loadings
 larger by 0.3 (``ahead``), of which six years tell only part.
 
@@ -82,6 +83,7 @@ class Design:
 DESIGNS = (
     Design("long", 40, 2, 16, 1, factors=2, selection=2),
     Design("long, 300 schools", 280, 20, 24, 4, factors=2, selection=2, placebo=False),
+    Design("long, 300 schools like each other", 280, 20, 24, 4, factors=2, placebo=False),
     Design("short, like the others", 19, 1, 6, 4),
     Design("short, like the others", 17, 3, 6, 4),
     Design("short, ahead", 17, 3, 6, 4, ahead=0.3),
@@ -216,6 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--long-draws", type=int, help="draws of the long design, which take most of the time")
+    parser.add_argument("--design", action="append", help="design to run, without the table by years; may be repeated")
     asked = parser.parse_args()
     print(
         "| design | comparison + treated | years | draws | bias (MC se) | sd | placebo: mean se | coverage % (in se) ",
@@ -223,6 +226,8 @@ def main() -> None:
     )
     print("| jackknife: mean se | coverage % (in se) | bias of plain DiD |\n|" + "---|" * 11)
     for design in DESIGNS:
+        if asked.design and design.name not in asked.design:
+            continue
         begin = time.process_time()
         draws = asked.long_draws if asked.long_draws and design.before > 6 else asked.draws
         found = study(design, draws, placebo=design.placebo)
@@ -236,8 +241,9 @@ def main() -> None:
             flush=True,
         )
         print(f"<!-- {time.process_time() - begin:.0f} s of processor time -->", flush=True)
-    print("\n| years before entry | bias (MC se) | bias of plain DiD |\n|---|---|---|")
-    for years in (6, 12, 24, 48, 96):
+    if not asked.design:
+        print("\n| years before entry | bias (MC se) | bias of plain DiD |\n|---|---|---|")
+    for years in () if asked.design else (6, 12, 24, 48, 96):
         found = study(replace(DESIGNS[-1], before=years), 300, placebo=False)
         error = found["estimate"] - EFFECT
         print(

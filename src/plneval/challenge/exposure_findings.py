@@ -10,14 +10,13 @@ from typing import Any, Final
 import pandas as pd
 
 from plneval import did
+from plneval.challenge.robustness import third_year_on
 from plneval.config.models import GroupTime, ModelSpec
 from plneval.errors import UserError
-from plneval.estimate.group_time import estimate_effects, without_references
 from plneval.estimate.sample import Exclusions, SchoolSample, modelled_column, read_school_sample
 from plneval.networks.contamination import member_distances, neighbours
 from plneval.networks.ratio import mobilisation_ratio
 from plneval.networks.study import NetworkStudy
-from plneval.standards import load
 
 MOBILISATION: Final = {
     "model": "str",
@@ -153,9 +152,7 @@ def _without(sample: SchoolSample, spec: GroupTime, out: set[int] | None, why: s
 def _third_year_on(sample: SchoolSample, spec: GroupTime, gone: pd.Series) -> dict[str, Any]:
     kept = replace(sample, rows=sample.rows.loc[~gone].reset_index(drop=True), exclusions=Exclusions())
     try:
-        effects = without_references(estimate_effects(kept, spec)[0])
-        first = load("follow_up").headline_from_event_time
-        found = effects.aggregate("simple", min_event=first).intervals()
+        found = third_year_on(kept, spec)
     except did.DidError:
         return {"status": "not_estimable"}
     return {

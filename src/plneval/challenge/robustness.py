@@ -10,6 +10,7 @@ import pandas as pd
 from plneval import did
 from plneval.config.models import GroupTime
 from plneval.did.att_gt import GroupTimeEffects
+from plneval.did.intervals import Intervals
 from plneval.estimate.group_time import estimate_effects, without_references
 from plneval.estimate.sample import Exclusions, SchoolSample
 from plneval.estimate.school_panel import COLUMNS, school_panel
@@ -46,9 +47,27 @@ def _of(sample: SchoolSample, rows: pd.DataFrame) -> SchoolSample:
     return replace(sample, rows=rows.reset_index(drop=True), exclusions=Exclusions())
 
 
-def _third_year_on(sample: SchoolSample, spec: GroupTime) -> tuple[float, float, float, float]:
+def third_year_on(sample: SchoolSample, spec: GroupTime) -> Intervals:
+    """The effect from the third year on with the interval that the headline's rule gives it.
+
+    The rule looks at the clusters that are seen in their third year or later, not at all that ever join.
+
+    Raises
+    ------
+    DidError
+        If these school-years have no such effect.
+    """
+    first = load("follow_up").headline_from_event_time
     effects = without_references(estimate_effects(sample, spec)[0])
-    late = effects.aggregate("simple", min_event=load("follow_up").headline_from_event_time).intervals()
+    rows = sample.rows
+    late = (rows["year"] - rows["entry_year"]).ge(first).fillna(False).astype(bool)
+    smaller = min(rows.loc[arm, "cluster"].nunique() for arm in (late, rows["entry_year"].isna()))
+    few = spec.comparison == "never" and smaller < load("cluster_rules").small_sample_below
+    return effects.aggregate("simple", min_event=first).intervals("small_sample" if few else None)
+
+
+def _third_year_on(sample: SchoolSample, spec: GroupTime) -> tuple[float, float, float, float]:
+    late = third_year_on(sample, spec)
     return late.estimate, late.se, late.ci_low, late.ci_high
 
 
