@@ -22,6 +22,8 @@ def sustainability_radar(released: Released) -> Drawn:
     data = equity_data.sustainability_radar(released)
     if data.empty:
         return notice("The scorecard of sustainability may not be shown.")
+    if (data["verdict"] == "no_data").all():
+        return notice("No criterion could be judged, so there is nothing to draw.")
     parts = list(dict.fromkeys(data["part"]))
     step = 2 * math.pi / len(data)
     with theme.themed():
