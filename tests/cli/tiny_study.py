@@ -113,9 +113,9 @@ class TinyStudy:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Through JSON: a section that is used twice is written out twice.
             path.write_text(yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False), encoding="utf-8")
-        for name in ("funder.qmd", "technical.qmd"):
-            (self.folder / "reports").mkdir(exist_ok=True)
-            shutil.copy(ROOT / "reports" / name, self.folder / "reports" / name)
+        (self.folder / "reports").mkdir(exist_ok=True)
+        for source in sorted((ROOT / "reports").glob("*.qmd")):
+            shutil.copy(source, self.folder / "reports" / source.name)
 
     def line_of(self, text: str) -> int:
         """Line of the cohort's file that holds a text."""

@@ -5,8 +5,8 @@ FORMATS = WORKSPACE.project.formats
 rule report:
     input:
         rules.release.output,
-        "reports/funder.qmd",
-        "reports/technical.qmd",
+        # Both reports and the parts that they include.
+        sorted(str(source) for source in Path("reports").glob("*.qmd")),
     output:
         [
             ANY.release / f"{report}.{form}"
