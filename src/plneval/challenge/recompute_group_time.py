@@ -107,9 +107,7 @@ def after_leaving_again(cohort: Cohort, spec: AfterLeaving, panel: Path) -> list
     out = ~before & (rows["member"] == 0)
     leavers = set(rows.loc[out, "school"])
     rows = rows[rows["entry_year"].isna() | (rows["school"].isin(leavers) & (before | out))]
-    as_cells = GroupTime(
-        kind="did.att_gt", label=spec.label, outcome=spec.outcome, anticipation=spec.anticipation, comparison="never"
-    )
+    as_cells = GroupTime.of(spec)
     after = [cell for cell in long_differences(rows, size, as_cells) if cell.year >= cell.group]
     if not after:
         return []

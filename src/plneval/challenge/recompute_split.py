@@ -27,13 +27,7 @@ def split_again(cohort: Cohort, spec: Split, panel: Path) -> list[Recomputed]:
     """
     if spec.covariates or spec.by not in (*OF_PANEL, "deprivation", "disadvantaged_share"):
         return []
-    as_cells = GroupTime(
-        kind="did.att_gt",
-        label=spec.label,
-        outcome=spec.outcome,
-        comparison=spec.comparison,
-        anticipation=spec.anticipation,
-    )
+    as_cells = GroupTime.of(spec, spec.comparison)
     rows = school_rows(cohort, as_cells, panel, spec.subgroup)
     size = weights(cohort, rows)
     part = rows[spec.by] if spec.by in OF_PANEL else rows["school"].map(_thirds(panel, spec.by))

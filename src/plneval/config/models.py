@@ -21,6 +21,22 @@ class GroupTime(DidBase):
     """Outcome regression, inverse probability weighting, or both; without covariates all are the same. Covariates are
     those of the last year before joining."""
 
+    @classmethod
+    def of(cls, spec: ModelBase, comparison: Literal["never", "not_yet"] = "never") -> GroupTime:
+        """The group-time effects that a model of another kind is made of: its outcome, covariates and confidence.
+
+        The pupils are all: models of subgroups and gaps choose their rows themselves.
+        """
+        return cls(
+            kind="did.att_gt",
+            label=spec.label,
+            outcome=spec.outcome,
+            comparison=comparison,
+            covariates=spec.covariates if isinstance(spec, DidBase) else [],
+            anticipation=spec.anticipation if isinstance(spec, DidBase) else 0,
+            confidence=spec.confidence,
+        )
+
 
 class Imputation(DidBase):
     """What member schools would have reached without joining, imputed from school and year effects of the others."""
@@ -69,6 +85,7 @@ class TripleDifference(DidBase, NoHeadline):
     """Effect on the gap: on disadvantaged pupils in excess of that on other pupils of the same schools."""
 
     kind: Literal["did.triple_difference"]
+    # A word that the base does not have, so that no other kind can be asked for it: narrower here on purpose.
     subgroup: Literal["gap"] = "gap"  # type: ignore[assignment]
     """Always the gap between disadvantaged and other pupils."""
     comparison: Literal["never", "not_yet"] = "never"

@@ -89,6 +89,7 @@ class GapParts(NoHeadline):
 
     kind: Literal["networks.gap"]
     needs_pupils: ClassVar[bool] = True
+    # A word that the base does not have, so that no other kind can be asked for it: narrower here on purpose.
     subgroup: Literal["gap"] = "gap"  # type: ignore[assignment]
     """Always the gap between disadvantaged and other pupils."""
 

@@ -145,14 +145,7 @@ def _average(
     DidError
         If no cell after the exit can be estimated.
     """
-    cells = GroupTime(
-        kind="did.att_gt",
-        label=spec.label,
-        outcome=spec.outcome,
-        covariates=spec.covariates,
-        anticipation=spec.anticipation,
-        confidence=spec.confidence,
-    )
+    cells = GroupTime.of(spec)
     effects, lone_cluster = estimate_effects(sample, cells)
     note_dropped(sample.exclusions, effects.dropped, told=TOLD)
     members = Members(effects)

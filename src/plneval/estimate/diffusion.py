@@ -145,9 +145,7 @@ def _side(
     """Group-time effects on one group of pupils; raises ``DidError`` if there are none."""
     own = contrast_rows(rows, group, name).dropna(subset=[column])
     sample = side_sample(own, column, design.weight)
-    model = GroupTime(
-        kind="did.att_gt", label=spec.label, outcome=spec.outcome, comparison="never", confidence=spec.confidence
-    )
+    model = GroupTime.of(spec)
     found, lone = estimate_effects(sample, model)
     note_dropped(sample.exclusions, found.dropped, told=("group-times", "units × group-times"))
     members = Members(found)

@@ -109,9 +109,7 @@ def _fit_of_band(sample: SchoolSample, spec: DoseBands, pupils: PupilCounts, stu
     in_band = rows["school"].isin(rows.loc[joined, "school"].unique())
     kept = rows.loc[in_band | rows["entry_year"].isna()].reset_index(drop=True)
     own = SchoolSample(kept, sample.column, sample.weight, Exclusions())
-    model = GroupTime(
-        kind="did.att_gt", label=spec.label, outcome=spec.outcome, comparison="never", confidence=spec.confidence
-    )
+    model = GroupTime.of(spec)
     found, lone = estimate_effects(own, model)
     members = Members(found)
     diagnostics: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from plneval.estimate.school_panel import in_words, note_dropped
 from plneval.standards import load
 
 Array = npt.NDArray[np.float64]
-COLUMNS: Final = {
+COLUMNS: Final[dict[str, Any]] = {
     "outcome": "y",
     "time": "year",
     "unit": "school",
@@ -115,16 +115,16 @@ def membership_changes(sample: SchoolSample, spec: Leaving | Switchers, pupils: 
 
 
 def _leaving(frame: pd.DataFrame, spec: Leaving, sample: SchoolSample) -> tuple[list[_Statistic], tuple[str, ...]]:
-    effects = did.leaving(frame, **COLUMNS, same_entry=spec.same_entry, panel=True, level=spec.confidence)  # type: ignore[arg-type]
+    effects = did.leaving(frame, **COLUMNS, same_entry=spec.same_entry, panel=True, level=spec.confidence)
     note_dropped(sample.exclusions, effects.dropped, told=NOTES)
     return _of(effects, "att_leaving"), (CHOSEN, *_notes(effects))
 
 
 def _switching(frame: pd.DataFrame, spec: Switchers, sample: SchoolSample) -> tuple[list[_Statistic], tuple[str, ...]]:
-    first = did.switchers(frame, **COLUMNS, panel=True, level=spec.confidence)  # type: ignore[arg-type]
+    first = did.switchers(frame, **COLUMNS, panel=True, level=spec.confidence)
     note_dropped(sample.exclusions, first.dropped, told=NOTES)
     statistics = _of(first, "att_switching")
-    every = did.switchers(frame, **COLUMNS, switches="all", placebos=0, panel=True, level=spec.confidence)  # type: ignore[arg-type]
+    every = did.switchers(frame, **COLUMNS, switches="all", placebos=0, panel=True, level=spec.confidence)
     for term in ("", "joiners", "leavers"):
         try:
             apart = every if not term else every.joiners if term == "joiners" else every.leavers

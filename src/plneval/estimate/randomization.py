@@ -40,7 +40,7 @@ def with_randomization(fit: Fit, sample: SchoolSample, spec: GroupTime, seed: in
             raise did.DidError("a randomisation test takes no covariates")
         test = did.randomization_test(
             frame,
-            **COLUMNS,  # type: ignore[arg-type]
+            **COLUMNS,
             statistic="headline",
             strata=None if strata is None else dict(sample.rows.groupby("school")[strata].first()),
             draws=DRAWS,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from plneval.estimate.sample import Exclusions, SchoolSample
 
-COLUMNS: Final = {
+COLUMNS: Final[dict[str, Any]] = {
     "outcome": "y",
     "time": "year",
     "unit": "school",

@@ -152,16 +152,7 @@ def _of_part(
     """The part's effect from the third year on and its influence by cluster; None where there is none."""
     said = diagnostics["parts"].setdefault(term, {"exclusions": sample.exclusions.rows})
     nothing = pd.Series(dtype="float64")
-    as_group_time = GroupTime(
-        kind="did.att_gt",
-        label=spec.label,
-        outcome=spec.outcome,
-        subgroup=spec.subgroup,
-        comparison=spec.comparison,
-        covariates=spec.covariates,
-        anticipation=spec.anticipation,
-        confidence=spec.confidence,
-    )
+    as_group_time = GroupTime.of(spec, spec.comparison)
     try:
         effects, lone = estimate_effects(sample, as_group_time)
     except did.DidError as reason:

@@ -122,7 +122,7 @@ def _estimate_effects(sample: SchoolSample, spec: TripleDifference) -> TripleDif
     both = [frame.assign(y=frame[name], is_focal=int(name == "focal")) for name in ("focal", "other")]
     return did.triple_difference(
         pd.concat(both, ignore_index=True),
-        **COLUMNS,  # type: ignore[arg-type]
+        **COLUMNS,
         subgroup="is_focal",
         focal=1,
         covariates=covariates or None,
