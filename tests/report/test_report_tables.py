@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plneval.report import model_tables, provenance_tables, sample_tables, tables, wording
+from plneval.report import model_tables, model_wording, provenance_tables, sample_tables, tables, wording
 from plneval.report.load import Released
 from plneval.standards import load as standard
 
@@ -125,9 +125,9 @@ def test_planted_effects_stand_beside_their_estimates_by_model(released: Callabl
 
 def test_a_warning_names_the_numbers_that_it_is_about(released: Callable[[str], Released]) -> None:
     records = released("inconclusive")["records"]
-    notes = wording.model_notes(records[records["model"] == "cs_maths"])
+    notes = model_wording.model_notes(records[records["model"] == "cs_maths"])
     assert notes == ["Event time 1: fewer than 3 schools."]
-    growth = wording.model_notes(records[records["model"] == "growth_maths"])
+    growth = model_wording.model_notes(records[records["model"] == "growth_maths"])
     assert growth == ["The model did not converge; its numbers are shown for completeness."]
 
 

@@ -11,7 +11,8 @@ from plneval import did
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime
 from plneval.did.few_clusters import of_group_times
-from plneval.estimate.group_time import Members, estimate_effects, without_references
+from plneval.estimate.cell_members import Members
+from plneval.estimate.group_time import estimate_effects, without_references
 from plneval.estimate.inference import interval
 from plneval.estimate.sample import modelled_column, read_school_sample
 from plneval.estimate.school_panel import in_words

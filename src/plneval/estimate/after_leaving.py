@@ -13,9 +13,10 @@ from plneval import did
 from plneval.config.models import GroupTime
 from plneval.config.network_models import AfterLeaving
 from plneval.did.few_clusters import combine, of_group_times
+from plneval.estimate.cell_members import Members
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.fit import Estimate, Fit, unestimable
-from plneval.estimate.group_time import COMPARISONS, Members, Statistic, estimate_effects, fit_of, without_references
+from plneval.estimate.group_time import COMPARISONS, Statistic, estimate_effects, fit_of, without_references
 from plneval.estimate.inference import long_covariance
 from plneval.estimate.sample import Exclusions, SchoolSample, modelled_column, read_school_sample
 from plneval.estimate.school_panel import in_words, note_dropped

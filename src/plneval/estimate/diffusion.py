@@ -13,9 +13,10 @@ from plneval.config.cohort import Design
 from plneval.config.models import GroupTime
 from plneval.config.network_models import Diffusion
 from plneval.errors import UserError
+from plneval.estimate.cell_members import Members
 from plneval.estimate.counts import PupilCounts, basis_of, school_years
 from plneval.estimate.fit import Basis, Estimate, Fit, unestimable
-from plneval.estimate.group_time import Members, estimate_effects, fit_of, statistics_of, without_references
+from plneval.estimate.group_time import estimate_effects, fit_of, statistics_of, without_references
 from plneval.estimate.sample import Exclusions, SchoolSample, modelled_column
 from plneval.estimate.school_panel import in_words, note_dropped
 from plneval.estimate.side_by_side import SideBySide

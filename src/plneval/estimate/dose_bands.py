@@ -10,9 +10,10 @@ import pandas as pd
 from plneval import did
 from plneval.config.models import GroupTime
 from plneval.config.network_models import DoseBands
+from plneval.estimate.cell_members import Members
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.fit import Fit, unestimable
-from plneval.estimate.group_time import Members, estimate_effects, fit_of, statistics_of, without_references
+from plneval.estimate.group_time import estimate_effects, fit_of, statistics_of, without_references
 from plneval.estimate.sample import Exclusions, SchoolSample, modelled_column, read_school_sample
 from plneval.estimate.school_panel import in_words
 from plneval.estimate.side_by_side import SideBySide

@@ -14,11 +14,11 @@ import pandas as pd
 from plneval import did
 from plneval.config.models import GroupTime
 from plneval.config.network_models import Split
+from plneval.estimate.cell_members import Members
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.fit import Basis, Estimate, Fit, unestimable
 from plneval.estimate.group_time import (
     COMPARISONS,
-    Members,
     estimate_effects,
     fit_of,
     statistics_of,

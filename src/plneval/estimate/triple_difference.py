@@ -15,11 +15,11 @@ from plneval import did
 from plneval.config.cohort import Cohort
 from plneval.config.models import TripleDifference
 from plneval.did.triple_difference import TripleDifferences
+from plneval.estimate.cell_members import Members
 from plneval.estimate.counts import PupilCounts
 from plneval.estimate.fit import Fit, unestimable
 from plneval.estimate.group_time import (
     COMPARISONS,
-    Members,
     base_years,
     fit_of,
     statistics_of,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from plneval.report.formats import interval, listed, number, plural, word
 from plneval.report.load import Released, rows_of
-from plneval.report.wording import ESTIMATORS
+from plneval.report.model_wording import ESTIMATORS
 
 
 def effect_by_year(released: Released, data: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,3 +34,8 @@ def notice(sentence: str) -> Drawn:
 def wrapped(text: Any, width: int) -> str:
     """A text in lines of so many letters."""
     return "\n".join(textwrap.wrap(str(text), width))
+
+
+def without_brackets(label: str) -> str:
+    """A label without a remark in brackets at its end, for an axis."""
+    return re.sub(r"\s*\([^()]*\)$", "", label) or label

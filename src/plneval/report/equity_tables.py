@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from plneval.report import equity_names, formats, wording
+from plneval.report import equity_names, formats, model_wording, wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import counts, intervals, numbers, p_values, texts
 
@@ -29,7 +29,7 @@ def equity(released: Released) -> pd.DataFrame:
         {
             "What": what,
             "Outcome": [released.outcome_label(name) for name in rows["outcome"]],
-            "From": texts(rows["estimator"], wording.ESTIMATORS),
+            "From": texts(rows["estimator"], model_wording.ESTIMATORS),
             "Estimate": numbers(rows, "estimate", 3, signed=True),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
             "p": p_values(rows, "p"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plneval.report import equity_names, exposure_names, formats, wording
+from plneval.report import equity_names, exposure_names, formats, model_wording, wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
@@ -49,12 +49,13 @@ _ORDER = [*_AGGREGATES, *_EVENT_TIMES, "coefficient"]
 
 def models(released: Released) -> pd.DataFrame:
     """Every model: what it is about, how it was fitted, and how sure its inference is."""
-    first = pd.concat([wording.representative(rows) for _, rows in released["records"].groupby("model", sort=False)])
-    converged = released["records"].groupby("model", sort=False)["converged"].all()
+    by_model = released["records"].groupby("model", sort=False)
+    first = pd.concat([model_wording.representative(rows) for _, rows in by_model])
+    converged = by_model["converged"].all()
     return pd.DataFrame(
         {
             "Model": texts(first["label"]),
-            "Estimator": texts(first["estimator"], wording.ESTIMATORS),
+            "Estimator": texts(first["estimator"], model_wording.ESTIMATORS),
             "Role": texts(first["role"]),
             "Clusters (members / comparison)": [
                 f"{a} / {b}"

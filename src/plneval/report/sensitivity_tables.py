@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from plneval.report import formats, wording
+from plneval.report import formats, model_wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import counts, intervals, numbers, p_values, shares, texts
 
@@ -31,7 +31,7 @@ def estimators(released: Released) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "Estimator": texts(rows["estimator"], wording.ESTIMATORS),
+            "Estimator": texts(rows["estimator"], model_wording.ESTIMATORS),
             "Compared with": texts(rows["comparison"]),
             "Estimate": numbers(rows, "estimate", 3),
             "SE": numbers(rows, "se", 3),

@@ -8,28 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from plneval.report import equity_names, exposure_names
-from plneval.report.formats import MINUS, NBSP, count, interval, is_missing, listed, months, number, plural, word
+from plneval.report.formats import MINUS, NBSP, interval, is_missing, listed, months, number, plural, word
 from plneval.report.load import Released
 
-ESTIMATORS = {
-    "did.att_gt": "group-time effects (Callaway and Sant'Anna)",
-    "did.imputation": "imputation (Borusyak, Jaravel and Spiess)",
-    "did.two_stage": "two stages (Gardner)",
-    "did.sun_abraham": "event study by entry group (Sun and Abraham)",
-    "did.extended_twfe": "extended two-way fixed effects (Wooldridge)",
-    "did.event_study": "two-way fixed effects event study",
-    "did.twfe": "two-way fixed effects",
-    "did.synthetic": "synthetic difference-in-differences (Arkhangelsky and others)",
-    "did.triple_difference": "effect on the gap (triple differences)",
-    "did.leaving": "leavers against members that stay",
-    "networks.after_leaving": "leavers against schools that never join",
-    "did.switchers": "schools that switch (de Chaisemartin and D'Haultfœuille)",
-    "multilevel": "multilevel growth model",
-    "networks.diffusion": "pupils taught by participants and other pupils, group-time effects",
-    "networks.dose": "school-years by dose, group-time differences (not causal)",
-    **equity_names.ESTIMATORS,
-}
 SUBGROUPS = {
     "all": "all pupils",
     "disadvantaged": "disadvantaged pupils",
@@ -54,37 +35,6 @@ GATES = {
     "recomputation": "Calculated twice",
     "recovery": "Finds a planted effect",
     "school_power": "Able to see a small effect",
-}
-_WARNED = {
-    "att_group_time": "some group-time effects",
-    "att_third_year_on": "from the third year on",
-    "att_third_year_on_equal": "from the third year on, event times weighted equally",
-    "att_overall": "all years of participation",
-    "att_leaving": "the average effect of leaving",
-    "att_after_leaving": "the average effect on schools that have left",
-    "att_switching": "the average effect of a year of membership",
-    "att_switching_year": "the year of a switch",
-    **exposure_names.WARNED,
-    **equity_names.WARNED,
-    "pretrend": "the joint test of trends before joining",
-    "coefficient": "the coefficients",
-    "variance": "the variance components",
-    "between_network_sd": "the spread between networks",
-    "intraclass_correlation": "the intraclass correlations",
-    "r_squared": "R²",
-    "network_effect": "the effects of single networks",
-    "school_value_added": "value added by schools",
-    "att_new_network": "the effect of a new network",
-    "network_effect_mean": "the mean over networks",
-    "networks_below_zero": "the share of networks below zero",
-    "moderation_slope": "the adjusted slopes",
-    "moderation_slope_naive": "the slopes that are not adjusted",
-    "path_practice": "the path to practice",
-    "path_slope": "the path from practice",
-    "path_indirect": "the indirect path",
-    "path_direct": "the direct path",
-    "path_total": "the total path",
-    "path_rho_at_zero": "the sensitivity of the indirect path",
 }
 RESULTS = {"pass": f"✓{NBSP}Met", "caution": f"!{NBSP}Caution", "fail": f"✗{NBSP}Not{NBSP}met"}
 _KINDS = {
@@ -338,118 +288,3 @@ def _spread(released: Released) -> tuple[str, str]:
         "matter when a programme reaches many pupils at low cost, and large studies rarely find more than a fifth "
         "(Kraft 2020, Educational Researcher 49).",
     )
-
-
-def model_description(rows: Any) -> str:
-    """What a model is, in a few sentences, from its records."""
-    first = representative(rows).iloc[0]
-    estimator = ESTIMATORS.get(first["estimator"], word(first["estimator"]))
-    parts = [
-        f"{estimator[:1].upper()}{estimator[1:]}",
-        subgroup(str(first["subgroup"])),
-        f"declared as {word(first['role'])}",
-    ]
-    text = f"{'; '.join(parts)}."
-    if not is_missing(first["comparison"]) and first["comparison"]:
-        text += f" Compared with: {word(first['comparison'])}. Rows: {word(first['sample'])}."
-    clusters = [count(first[f"clusters_{arm}"]) for arm in ("treated", "comparison")]
-    text += f" Clusters: {clusters[0]} with members, {clusters[1]} for comparison."
-    return f"{text} Standard errors: {word(first['vcov'])}."
-
-
-def representative(rows: Any) -> Any:
-    """The record that stands for a model as a whole, as a table of one row: its widest average where it has one."""
-    wide = ("att_third_year_on", "att_overall", "att_leaving", "att_switching", "att_after_leaving")
-    for estimand in (*wide, *exposure_names.REPRESENTATIVE, *equity_names.REPRESENTATIVE):
-        found = rows[rows["estimand"] == estimand]
-        if len(found):
-            return found.head(1)
-    return rows.head(1)
-
-
-def model_notes(rows: Any) -> list[str]:
-    """What has to be known about a model's numbers: convergence, warnings, what is withheld; each once."""
-    notes = []
-    if not rows["converged"].fillna(False).astype(bool).all():
-        notes.append("The model did not converge; its numbers are shown for completeness.")
-    found: dict[str, list[str]] = {}
-    for estimand, event_time, text in zip(rows["estimand"], rows["event_time"], rows["warnings"], strict=True):
-        for part in [] if is_missing(text) else str(text).split("; "):
-            if part.strip():
-                found.setdefault(part, []).append(_about(estimand, event_time))
-    everywhere = [part for part, about in found.items() if len(about) == len(rows)]
-    if everywhere:
-        notes.append(f"Notes: {'; '.join(everywhere)}.")
-    for part, about in found.items():
-        if part not in everywhere:
-            where = listed(list(dict.fromkeys(about)))
-            notes.append(f"{where[:1].upper()}{where[1:]}: {part}.")
-    withheld = [str(text) for text in rows["withheld"].dropna() if str(text).strip()]
-    if withheld:
-        notes.append(f"Some numbers are withheld (c): {'; '.join(dict.fromkeys(withheld))}.")
-    return notes
-
-
-def _about(estimand: Any, event_time: Any) -> str:
-    """Which of a model's numbers a warning is about."""
-    if estimand == "att_event_time" or estimand in exposure_names.EVENT_TIMES:
-        return f"event time {number(event_time, 0)}"
-    if estimand == "att_after_leaving_event_time":
-        return f"year {number(event_time, 0)} from the first one out"
-    if str(estimand).endswith("_event_time"):
-        about = "leaving" if estimand == "att_leaving_event_time" else "the first switch"
-        return f"outcome year {number(event_time, 0)} from {about}"
-    return _WARNED.get(str(estimand), word(estimand))
-
-
-def baseline_caption(released: Released) -> str:
-    """The caption of the baseline table: which standard deviation differences are divided by."""
-    unit = "school-level SDs" if released.school_scale else "the SD of pupils (of schools for measures of schools)"
-    return f"Means before joining and their standardised difference, in {unit}."
-
-
-def results_note(released: Released) -> str:
-    """How numbers of the results may be read, by the verdict's category."""
-    if released.is_causal:
-        return "Estimates are differences in differences: a positive number means that members gained on others."
-    return (
-        "The verdict refuses a causal reading, so every number below describes how differences between members and "
-        "comparison schools changed; none of them is an effect of the programme. They are shown so that the refusal "
-        "can be checked."
-    )
-
-
-def intraclass_method(released: Released) -> list[str]:
-    """How the intraclass correlation was estimated; nothing where there is none."""
-    methods = [str(text) for text in dict.fromkeys(released["intraclass"]["method"].dropna())]
-    return [f"Method: {'; '.join(methods)}."] if methods else []
-
-
-def mdes_assumptions(released: Released) -> list[str]:
-    """Design and assumptions behind each minimum detectable effect size."""
-    lines = []
-    for _, row in released["mdes"].iterrows():
-        assumed = "" if is_missing(row["assumptions"]) else f"; {row['assumptions']}"
-        lines.append(f"{released.outcome_label(str(row['outcome']))}: {row['design']}{assumed}.")
-    return lines
-
-
-def no_attrition(released: Released) -> str:
-    """Why there is no table of attrition."""
-    if released.school_level:
-        return "Results are known for schools only, and no loss of schools was recorded; pupils cannot be followed."
-    return "No pupil or school could be followed from the first to the last year, so there is no attrition to report."
-
-
-def no_intraclass(released: Released) -> str:
-    """Why there is no intraclass correlation."""
-    if released.school_level:
-        return "Results are known for schools only, so it cannot be said how alike pupils of one school are."
-    return "The intraclass correlation may not be shown or could not be worked out."
-
-
-def no_recovery(released: Released) -> str:
-    """Why there is no comparison with planted effects."""
-    if released.study["simulated"]:
-        return "No model gave an estimate of a planted effect, so there is nothing to compare with."
-    return "The study is not simulated: no effects were planted in its data, so there is nothing to recover."
