@@ -15,53 +15,25 @@ import argparse
 
 import numpy as np
 import pandas as pd
+from made_panels import pupil_panel
 from scipy import stats
 
-from plneval.config.cohort import Design, Simulation, Study
+from plneval.config.cohort import Design
 from plneval.config.network_models import Diffusion
 from plneval.estimate.diffusion import effects_by_group
 from plneval.estimate.fit import Estimate
 from plneval.estimate.sample import Exclusions
 from plneval.networks.diffusion import exposure_groups
-from plneval.simulate.made import make_study
-from plneval.simulate.truth import scored_effects
 
-STUDY = Study(first_year=2012, last_year=2019, missing_outcome_years=[2014, 2017])
 SPEC = Diffusion(kind="networks.diffusion", label="direct and indirect", outcome="maths")
 DESIGN = Design(weight="pupils", minimum_entry_group=1)
 NAMES = ("att_direct", "att_indirect", "att_direct_less_indirect", "within_school")
 
 
 def panel(schools: int, networks: int, seed: int) -> pd.DataFrame:
-    """Scores in mathematics of one study in the columns of the pupil panel, with the planted effect on each."""
-    made = make_study(Simulation(seed=seed, schools=schools, networks=networks, pupils_per_grade=20), STUDY)
-    table = scored_effects(made, ~np.isnan(made.scores.points))
-    table = table[(table["subject"] == "maths") & (table["member"] | ~table["treated"])].reset_index(drop=True)
-    keys = [table["year"], table["grade"]]
-    reference = table["points"].where(~table["treated"])
-    mean, sd = (reference.groupby(keys).transform(name) for name in ("mean", "std"))
-    joins = table["entry_year"] > 0
-    merged = {
-        int(b): int(a) for a, b in zip(made.memberships.network, made.memberships.second_network, strict=True) if b >= 0
-    }
-    network = table["network"].map(lambda own: merged.get(int(own), int(own)))
-    entry = table["entry_year"].where(joins).astype("Int64")
-    return pd.DataFrame(
-        {
-            "school": table["school"],
-            "year": table["year"],
-            "pupil": table["person"],
-            "entry_year": entry,
-            "event_time": table["year"].astype("Int64") - entry,
-            "arm": np.where(joins, "member", "comparison"),
-            "network": network.where(joins).astype("Int64"),
-            "cluster": network.where(joins, 1000 + table["school"]),
-            "treated": table["treated"].astype(int),
-            "exposure": np.where(table["direct"], "direct", np.where(table["treated"], "indirect", "none")),
-            "z": (table["points"] - mean) / sd,
-            "planted": table["standardised"].where(table["treated"], 0.0),
-        }
-    )
+    """The pupil panel of one study without pupils of member schools that have left: their effects fade."""
+    rows = pupil_panel(schools, networks, seed)
+    return rows[rows["member"] | (rows["treated"] == 0)].reset_index(drop=True)
 
 
 def estimates(rows: pd.DataFrame, column: str) -> dict[str, Estimate]:
