@@ -56,12 +56,17 @@ class Project:
         path.write_text(text, encoding="utf-8")
 
 
-def small_project(folder: Path) -> Project:
-    """The demonstration with fewer schools and pupils, in a folder of its own."""
+def whole_project(folder: Path) -> Project:
+    """What is declared in this project, in a folder of its own."""
     for name in ("config", "workflow", "reports"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
-    project = Project(folder)
+    return Project(folder)
+
+
+def small_project(folder: Path) -> Project:
+    """The demonstration with fewer schools and pupils, in a folder of its own."""
+    project = whole_project(folder)
     project.edit("config/cohorts/demo.yaml", r"(?m)^  schools: \d+", "  schools: 60")
     project.edit("config/cohorts/demo.yaml", r"(?m)^  networks: \d+", "  networks: 9")
     project.edit("config/cohorts/demo.yaml", r"(?m)^  pupils_per_grade: \d+", "  pupils_per_grade: 15")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from small_study import Project
 
 REPORTS = Path(__file__).parents[2] / "reports"
 ROWS = {
@@ -90,6 +91,18 @@ def labels(text: str) -> set[str]:
 @pytest.mark.parametrize("idea", ROWS)
 def test_every_row_of_the_designs_first_table_has_its_place(idea: str) -> None:
     assert set(ROWS[idea]) - labels(whole("technical.qmd")) == set()
+
+
+@pytest.mark.parametrize("idea", ROWS)
+def test_every_row_has_numbers_in_the_demonstrations_report(idea: str, finished: Project) -> None:
+    page = (finished.release / "technical.html").read_text(encoding="utf-8")
+    for label in ROWS[idea]:
+        # A table without rows is a sentence instead and has no label; a figure without data says so in its words.
+        assert re.search(rf'id="{label}"', page), f"{label} is not in the report"
+        if label.startswith("fig-"):
+            alt = re.search(rf'<figure id="{label}">.*?<img\b[^>]*\balt="([^"]*)"', page, re.DOTALL)
+            assert alt is not None, f"{label} is no picture"
+            assert not alt[1].startswith("No "), f"{label} has nothing to draw"
 
 
 def test_no_label_of_the_report_stands_twice() -> None:
