@@ -37,7 +37,7 @@ def product_use(study: NetworkStudy) -> pd.DataFrame:
     for year, own in rows.groupby("year", sort=True):
         parts += _shares(study, own, "year", int(str(year)), int((first <= year).sum()))
     for age, own in rows.groupby("age", sort=True):
-        parts += _shares(study, own, "years_since_recorded", int(str(age)), int((first + age <= last).sum()))
+        parts += _shares(study, own, "years_since_recorded", int(str(age)), int((first <= last - int(str(age))).sum()))
     return pd.DataFrame(parts, columns=list(COLUMNS)).astype(COLUMNS)
 
 

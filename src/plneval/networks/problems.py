@@ -29,8 +29,8 @@ RULES = {
     "tie_to_unknown_person": "ties with an end that stands in no staff register and no membership; left out",
     "tie_to_oneself": "ties of people with themselves; left out",
     "product_before_network": "products first recorded before their network began; kept",
-    "product_checked_once": "products recorded in one year only, so that nobody looked whether they last; kept as found",
-    "product_of_unknown_use": "products of which the last time of asking does not say whether they are used; in no share",
+    "product_checked_once": "products recorded in one year only, so that nobody saw whether they last; kept as found",
+    "product_of_unknown_use": "products of which the last time of asking does not tell whether they are used; left out",
     "product_improved_but_unused": "products said to be improved but not used, at the last time of asking; kept so",
 }
 """Every rule and what is done, in the order in which they are told."""
