@@ -203,12 +203,11 @@ def _judge_products(what: str, products: pd.DataFrame | None, rules: Sustainabil
     known, unknown = states.dropna(), int(states.isna().sum())
     n = len(known)
     share = float(known.mean()) if n else float("nan")
-    rest = f" of {unknown} more it is not known" if unknown else ""
+    rest = f", of {unknown} more it is not known" if unknown else ""
     if n < rules.minimum_products:
-        text = f"Of {n} products it is known whether they are still {what},{rest or ' of none it is not'}"
-        text += f"; {rules.minimum_products} are needed."
+        text = f"Of {n} products it is known whether they are still {what}{rest}; {rules.minimum_products} are needed."
         return _Found("no_data", text, n=n, n_unit="products", n_unknown=unknown)
-    text = f"{int(known.sum())} of {n} products are still {what}{';' + rest if rest else ''}."
+    text = f"{int(known.sum())} of {n} products are still {what}{rest}."
     verdict: Verdict = "shown" if share >= rules.minimum_product_share else "not_shown"
     threshold = rules.minimum_product_share
     return _Found(verdict, text, share, threshold=threshold, n=n, n_unit="products", n_unknown=unknown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,12 @@ def agency_levels(made: MadeStudy, answers: pd.DataFrame, year: int) -> NDArray[
     return levels
 
 
-def write_agency(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
-    """``survey_agency_w<wave>.csv``: the same people, waves and shape as the survey of practice."""
+def agency_answers(made: MadeStudy) -> Iterator[tuple[int, int, pd.DataFrame]]:
+    """The waves with their school years and the answers: post, role, school, ``agency:<item>``; leaders are not asked.
+
+    Those who answered about their practice answer about their agency as well.
+    """
     rng = stream(made.simulation.seed, "agency")
-    typist = Typist(stream(made.simulation.seed, "agency", 1))
     posts = len(made.staff.post_school)
     for wave, year, answers in answering(made):
         here = answers[answers["role"] != "leader"].reset_index(drop=True)
@@ -48,7 +51,14 @@ def write_agency(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
         for item in ITEMS:
             noise = rng.standard_normal(posts)[post]
             here[f"agency:{item}"] = response(behind, noise, item.endswith("r"))
-        table = answer_sheet(made, here, wave, year, "agency", ITEMS)
+        yield wave, year, here
+
+
+def write_agency(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
+    """``survey_agency_w<wave>.csv``: the same people, waves and shape as the survey of practice."""
+    typist = Typist(stream(made.simulation.seed, "agency", 1))
+    for wave, year, answers in agency_answers(made):
+        table = answer_sheet(made, answers, wave, year, "agency", ITEMS)
         again = table.iloc[typist.rows(1, table)]
         lost = table.iloc[typist.rows(1, table)].assign(StaffNo="")
         unclear = [row for row in typist.rows(2, table) if row not in again.index]
