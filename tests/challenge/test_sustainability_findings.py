@@ -207,6 +207,16 @@ def test_products_of_the_only_network_rest_on_its_schools(tmp_path: Path) -> Non
     assert tables["sustainability_degrees"][["n_networks", "networks_behind"]].isna().all(axis=None)
 
 
+def test_one_network_without_an_inventory_has_no_data_on_products_and_says_why(tmp_path: Path) -> None:
+    made = study(panel(tmp_path))
+    made.tables.spells = pd.DataFrame({"network": [1, 1, 1], "school": [1, 2, 3]})
+    records = pd.DataFrame([record("att_third_year_on", 0.2)])
+    card = sustainability(made, {"cs": SPEC}, records, causal=True)["sustainability"].set_index("criterion")
+    for criterion in ("products_used", "products_improved"):
+        assert card.loc[criterion, ["verdict", "reason"]].tolist() == ["no_data", findings.NO_PRODUCTS]
+        assert pd.isna(card.loc[criterion, "networks_no_data"])
+
+
 def test_two_products_are_too_few_and_the_reason_says_how_many_are_known(tmp_path: Path) -> None:
     made = study(panel(tmp_path), products=[*THREE_USED[:2], (2, "z", 2016, None, 1)])
     records = pd.DataFrame([record("att_third_year_on", 0.2)])

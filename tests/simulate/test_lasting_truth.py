@@ -18,7 +18,7 @@ from plneval.simulate.voices import INSTRUMENTS, answering, expected_response, r
 from plneval.standards import load
 
 RULES = load("sustainability")
-NOTHING = dict.fromkeys(("maths", "reading"), {"effect": None})
+NOTHING = {subject: {"effect": None} for subject in ("maths", "reading")}
 TOLD = {"headline": NOTHING, "effects": {"group_time": {"maths": {}, "reading": {}}, "after_leaving": NOTHING}}
 
 
@@ -36,10 +36,10 @@ def scores(made: MadeStudy, waves, form: str, items) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def draws() -> pd.DataFrame:
     """Found and planted values of surveys answered again and again in the same schools."""
-    simulation = Simulation(seed=1, schools=60, networks=9, pupils_per_grade=5, effect=0.1)
+    simulation = Simulation(seed=1, schools=50, networks=9, pupils_per_grade=5, effect=0.1)
     base = make_study(simulation, Study(first_year=2012, last_year=2019))
     rows = []
-    for seed in range(12):
+    for seed in range(8):
         made = dataclasses.replace(base, simulation=simulation.model_copy(update={"seed": seed}))
         planted = lasting_truth(made, TOLD, make_inventory(made))
         agency = scores(made, agency_answers(made), "agency", ITEMS)
@@ -56,13 +56,13 @@ def draws() -> pd.DataFrame:
 
 
 def test_the_scorecard_finds_what_is_planted(draws: pd.DataFrame) -> None:
-    """Errors are those of chance: their mean within four standard errors; 95 % intervals miss few of 48 truths.
+    """Errors are those of chance: their mean within four standard errors; 95 % intervals miss few of 32 truths.
 
-    Of 48 intervals a binomial of 5 % misses more than 8 with a probability below 0.001.
+    Of 32 intervals a binomial of 5 % misses more than 6 with a probability below 0.001.
     """
     for _, own in draws.groupby(["what", "role"]):
         assert abs(own["error"].mean()) < 4 * own["error"].std() / np.sqrt(len(own))
-    assert (~draws["covered"]).sum() <= 8
+    assert (~draws["covered"]).sum() <= 6
 
 
 def test_participants_agency_lies_above_the_middle_and_colleagues_below(draws: pd.DataFrame) -> None:
