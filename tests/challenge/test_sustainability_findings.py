@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "estimate"))
 
 from estimate_panels import cohort, school_panel, write_panel
 
+from plneval.artifacts import write_json
 from plneval.challenge import sustainability as findings
 from plneval.challenge.effect_trend import effect_trend
 from plneval.challenge.sustainability import NOT_CAUSAL, sustainability
@@ -39,7 +41,17 @@ def panel(folder: Path, years: int = 3) -> Path:
     return write_panel(folder, school_panel(pd.DataFrame(rows).astype({"entry_year": "Int64"})), sds={"z": 1.0})
 
 
-def study(folder: Path, instrument: Any = None, higher_is_better: bool = True) -> Any:
+def inventory(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    """Products by hand: network, product_id, year, used, improved."""
+    table = pd.DataFrame(list(rows), columns=["network", "product_id", "year", "used", "improved"])
+    return table.assign(kind="lesson plan").astype(
+        {"network": "Int64", "year": "Int64", "used": float, "improved": float}
+    )
+
+
+def study(
+    folder: Path, instrument: Any = None, higher_is_better: bool = True, products: Iterable[tuple[Any, ...]] = ()
+) -> Any:
     made = cohort("schools")
     made.outcomes["maths"] = made.outcomes["maths"].model_copy(update={"higher_is_better": higher_is_better})
     forms = {} if instrument is None else instrument
@@ -47,7 +59,9 @@ def study(folder: Path, instrument: Any = None, higher_is_better: bool = True) -
         cohort=made,
         panel=folder,
         instrument=instrument,
-        tables=SimpleNamespace(spells=pd.DataFrame({"network": [1, 2, 2]})),
+        tables=SimpleNamespace(
+            spells=pd.DataFrame({"network": [1, 2, 2], "school": [1, 2, 4]}), products=inventory(products)
+        ),
         forms_measuring=lambda what: {name: form for name, form in forms.items() if name == what},
     )
 
@@ -149,3 +163,94 @@ def test_surveys_fill_practice_and_agency(tmp_path: Path, monkeypatch: pytest.Mo
     )
     assert card.loc["agency_participants", "reason"] == "The form 'Agency' was not asked, or nobody answered it."
     assert card.loc["policy", "reason"] == "The instrument has no questions about policy."
+
+
+THREE_USED = [(1, "a", 2014, 1, 1), (1, "b", 2014, 1, 0), (1, "c", 2014, 1, 0)]
+# Network 2 gives out the same numbers. Of its c nobody could tell in 2015 whether it is used, of d never anything.
+INVENTORY = [
+    *THREE_USED,
+    (1, "a", 2015, 1, 0),
+    (2, "a", 2014, 1, 1),
+    (2, "a", 2016, 0, 0),
+    (2, "c", 2014, 1, 1),
+    (2, "c", 2015, None, 1),
+    (2, "d", 2015, None, None),
+]
+
+
+def test_products_count_as_at_the_last_time_of_asking_and_unknown_ones_are_counted_apart(tmp_path: Path) -> None:
+    records = pd.DataFrame([record("att_third_year_on", 0.2)])
+    made = study(panel(tmp_path), products=INVENTORY)
+    tables = sustainability(made, {"cs": SPEC}, records, causal=True)
+    card = tables["sustainability"].set_index("criterion")
+    used = card.loc["products_used"]
+    # a, b and c of network 1 are used, a of network 2 is not; its c and d are not known.
+    assert (used["verdict"], used["value"], used["n_products"], used["n_products_unknown"]) == ("shown", 0.75, 4, 2)
+    assert (used["n_networks"], used["n_schools"]) == (2, 3)
+    improved = card.loc["products_improved"]
+    # a, b, c of network 1 are not, a of network 2 is not and its c is: 1 of 5.
+    assert (improved["verdict"], improved["value"], improved["n_products_unknown"]) == ("not_shown", 0.2, 1)
+    # Network 1 alone has three products of known use: what the counts rest on is one network.
+    counts = ["networks_shown", "networks_not_shown", "networks_no_data", "networks_behind"]
+    assert used[counts].tolist() == [1, 0, 1, 1]
+    assert tables["sustainability_degrees"]["networks_behind"].tolist() == [2] * 4
+
+
+def test_products_of_the_only_network_rest_on_its_schools(tmp_path: Path) -> None:
+    made = study(panel(tmp_path), products=THREE_USED)
+    made.tables.spells = pd.DataFrame({"network": [1, 1, 1], "school": [1, 2, 3]})
+    records = pd.DataFrame([record("att_third_year_on", 0.2)])
+    tables = sustainability(made, {"cs": SPEC}, records, causal=True)
+    used = tables["sustainability"].set_index("criterion").loc["products_used"]
+    assert (used["verdict"], used["value"], used["n_schools"]) == ("shown", 1.0, 3)
+    assert used[["n_networks", "networks_shown", "networks_behind"]].isna().all()
+    assert tables["sustainability_degrees"][["n_networks", "networks_behind"]].isna().all(axis=None)
+
+
+def test_one_network_without_an_inventory_has_no_data_on_products_and_says_why(tmp_path: Path) -> None:
+    made = study(panel(tmp_path))
+    made.tables.spells = pd.DataFrame({"network": [1, 1, 1], "school": [1, 2, 3]})
+    records = pd.DataFrame([record("att_third_year_on", 0.2)])
+    card = sustainability(made, {"cs": SPEC}, records, causal=True)["sustainability"].set_index("criterion")
+    for criterion in ("products_used", "products_improved"):
+        assert card.loc[criterion, ["verdict", "reason"]].tolist() == ["no_data", findings.NO_PRODUCTS]
+        assert pd.isna(card.loc[criterion, "networks_no_data"])
+
+
+def test_two_products_are_too_few_and_the_reason_says_how_many_are_known(tmp_path: Path) -> None:
+    made = study(panel(tmp_path), products=[*THREE_USED[:2], (2, "z", 2016, None, 1)])
+    records = pd.DataFrame([record("att_third_year_on", 0.2)])
+    card = sustainability(made, {"cs": SPEC}, records, causal=True)["sustainability"].set_index("criterion")
+    assert card.loc["products_used", "verdict"] == "no_data"
+    assert card.loc["products_used", "reason"] == (
+        "Of 2 products it is known whether they are still used, of 1 more it is not known; 3 are needed."
+    )
+    # Whether they are improved is known of all three.
+    assert card.loc["products_improved", "verdict"] == "shown"
+
+
+def test_what_is_planted_stands_beside_what_was_found(tmp_path: Path) -> None:
+    write_json(
+        tmp_path / "truth.json",
+        {
+            "headline": {},
+            "effects": {},
+            "sustainability": {
+                "effect_third_year_on": {"maths": 0.31},
+                "effect_after_leaving": {"maths": 0.1},
+                "products_used": 0.75,
+                "note": "x",
+            },
+        },
+    )
+    made = study(panel(tmp_path), products=INVENTORY)
+    records = pd.DataFrame([record("att_third_year_on", 0.2)])
+    tables = sustainability(made, {"cs": SPEC}, records, tmp_path / "truth.json", causal=True)
+    card = tables["sustainability"].set_index("criterion")
+    # The interval ends at 0.3. Products are counted and have none; where nothing was found, nothing is compared.
+    assert card.loc["effect_third_year_on", ["truth", "covered"]].tolist() == [0.31, False]
+    assert card.loc["products_used", "truth"] == card.loc["products_used", "value"]
+    assert pd.isna(card.loc["products_used", "covered"])
+    assert pd.isna(card.loc["effect_after_leaving", "truth"])
+    real = sustainability(made, {"cs": SPEC}, records, causal=True)["sustainability"]
+    assert real[["truth", "covered"]].isna().all(axis=None)

@@ -69,15 +69,52 @@ def test_a_difference_goes_with_its_parts() -> None:
     ]
 
 
-def test_criteria_on_few_respondents_or_schools_have_no_numbers() -> None:
+def test_criteria_on_few_respondents_schools_or_networks_have_no_numbers() -> None:
     card = released()["sustainability"].set_index("criterion")
-    assert card.loc["practice_participants", "value"] == 0.412
+    assert card.loc["practice_participants", ["value", "truth", "covered"]].tolist() == [0.412, 0.3, True]
     assert card["value"].isna().to_dict() == {
         "practice_participants": False,
         "policy": True,
         "effect_third_year_on": False,
         "effect_after_leaving": True,
-        "products_used": True,
+        "products_used": False,
+        "products_improved": True,
     }
     assert card.loc["policy", ["value_suppressed", "n_respondents_suppressed"]].tolist() == [True, True]
-    assert not card.loc["products_used", "value_suppressed"]
+    assert card.loc["products_used", "n_products_unknown"] == 2
+
+
+COUNTS = ["networks_shown", "networks_not_shown", "networks_no_data"]
+
+
+def test_where_two_networks_have_data_it_is_not_told_in_how_many_a_criterion_is_shown() -> None:
+    card = released()["sustainability"].set_index("criterion")
+    assert card.loc["practice_participants", COUNTS].tolist() == [2, 5, 3]
+    for criterion in ("effect_third_year_on", "products_improved"):
+        assert card.loc[criterion, COUNTS].isna().all()
+        assert card.loc[criterion, [f"{name}_suppressed" for name in COUNTS]].all()
+
+
+def test_of_two_networks_it_is_not_told_how_many_reach_which_degree() -> None:
+    tables = frames()
+    models = {name: spec() for name in MODELS}
+    shown = control(tables, cohort(), "hill", models, RULE).frames["sustainability_degrees"]
+    assert shown["n_networks"].tolist() == [4, 6, 0, 0]
+    tables["sustainability_degrees"] = tables["sustainability_degrees"].assign(
+        n_networks=[1, 1, 0, 0], networks_behind=2
+    )
+    two = control(tables, cohort(), "hill", models, RULE).frames["sustainability_degrees"]
+    assert two["n_networks"].isna().all()
+    assert two["n_networks_suppressed"].all()
+    assert two["overall"].tolist() == [False, True, False, False]
+    # The preset's own minimum governs, not a fixed three.
+    strict = control(frames(), cohort(), "hill", models, Disclosure(minimum_schools=11)).frames
+    assert strict["sustainability_degrees"]["n_networks"].isna().all()
+
+
+def test_shares_of_products_rest_on_networks_and_schools() -> None:
+    use = released()["product_use"]
+    # Of two networks, of five networks with two schools, of many, of the study's only network with nine schools.
+    assert use["share"].isna().tolist() == [True, True, False, False]
+    assert use["share_suppressed"].tolist() == [True, True, False, False]
+    assert use["n_known"].tolist() == [7, 12, 22, 22]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from plneval.report import equity_data, equity_tables, figures, lasting_tables, model_tables
@@ -88,13 +90,51 @@ def test_the_scorecard_gives_every_criterion_a_verdict_and_a_reason(released: Ca
     assert table["Networks"].iloc[0] == "2 / 9 / 7"
 
 
+def test_products_are_told_with_those_of_which_nothing_is_known(released: Callable[[str], Released]) -> None:
+    table = lasting_tables.scorecard(released("benefit"))
+    found = dict(zip(table["Criterion"], table["What was found"], strict=True))
+    assert found["What the network made is still used"] == (
+        "73\N{NO-BREAK SPACE}% of 76 products of 18 networks (not known of 2 more); "
+        "at least 50\N{NO-BREAK SPACE}% needed."
+    )
+    by_age = lasting_tables.products(released("benefit"), "years_since_recorded")
+    assert by_age["Used"].tolist() == ["95.9\N{NO-BREAK SPACE}%", "c"]
+    assert by_age["Known if improved"].tolist() == ["66", "66"]
+    assert lasting_tables.products(released("not_causal"), "year").empty
+
+
+def test_counts_of_two_networks_show_one_sign_and_no_number(released: Callable[[str], Released]) -> None:
+    full = released("benefit")
+    card, degrees = full["sustainability"].copy(), full["sustainability_degrees"].copy()
+    for table, columns in ((card, ["shown", "not_shown", "no_data"]), (degrees, [""])):
+        for name in columns:
+            column = f"networks_{name}" if name else "n_networks"
+            table[column] = pd.array([None] * len(table), dtype="Int64")
+            table[f"{column}_suppressed"] = True
+    two = replace(full, tables={**full.tables, "sustainability": card, "sustainability_degrees": degrees})
+    assert set(lasting_tables.scorecard(two)["Networks"]) == {"c"}
+    assert set(lasting_tables.degrees(two)["Networks"]) == {"c"}
+    assert "networks are not counted by degree" in lasting_tables.network_words(two)
+
+
+def test_what_was_planted_stands_beside_what_was_found(released: Callable[[str], Released]) -> None:
+    table = lasting_tables.planted(released("benefit")).set_index("Criterion")
+    assert table.loc["Participants' practice", ["Planted", "Within the interval"]].tolist() == ["0.290", "yes"]
+    assert table.loc["Products still used", ["Found", "Planted", "Within the interval"]].tolist() == [
+        "0.725",
+        "0.725",
+        "–",
+    ]
+    assert lasting_tables.planted(released("not_causal")).empty
+
+
 def test_the_degree_is_told_with_what_is_missing(released: Callable[[str], Released]) -> None:
     lines = lasting_tables.summary(released("benefit"))
     assert lines[0] == (
-        "Of 10 criteria of lasting change, 2 are shown, 3 are not, and for 5 there are no data. Together this is "
+        "Of 10 criteria of lasting change, 3 are shown, 3 are not, and for 4 there are no data. Together this is "
         "degree 1 of 3: some criterion is shown."
     )
-    assert lines[1] == "Shown: Participants' practice and results from the third year on."
+    assert lines[1] == "Shown: Participants' practice, results from the third year on and products still used."
     assert lasting_tables.network_words(released("benefit")).startswith(
         "Taken one by one, 3 of 18 networks show something"
     )
@@ -109,9 +149,9 @@ def test_the_radar_has_a_spoke_for_every_criterion(released: Callable[[str], Rel
     axes = drawn.figure.axes[0]
     # Full spokes reach the rim, those that are not shown less than half of it, those without data have none.
     heights = sorted(patch.get_height() for patch in axes.patches)
-    assert heights == pytest.approx([0.45, 0.45, 0.45, 1.0, 1.0])
+    assert heights == pytest.approx([0.45, 0.45, 0.45, 1.0, 1.0, 1.0])
     assert len(axes.texts) == 10
-    assert drawn.alt.count("no data") == 5
+    assert drawn.alt.count("no data") == 4
     assert np.isfinite(heights).all()
 
 

@@ -154,6 +154,23 @@ def ties(raw):
     return rejected, merged, len(table)
 
 
+def judge_products(raw):
+    table = read(raw / "products.csv", "cp1252", ";")
+    table["year"] = table["SchoolYear"].map(label_year)
+    words = {"yes", "no", "not known"}
+    rules = [
+        ("missing_key", (table["Network"] == "") | (table["Product"] == "")),
+        ("bad_type", ~table["In use"].isin(words) | ~table["Improved this year"].isin(words)),
+        ("year_outside_study", ~table["year"].isin(YEARS)),
+        ("unknown_network", ~table["Network"].isin(set(networks(raw)["No."]))),
+    ]
+    return *judge(table, rules, ["Network", "Product", "year"]), len(table)
+
+
+def products(raw):
+    return judge_products(raw)[1:]
+
+
 JUDGES = {
     "schools": schools,
     "school_years": school_years,
@@ -166,6 +183,7 @@ JUDGES = {
     "teaching": teaching,
     "surveys": surveys,
     "ties": ties,
+    "products": products,
 }
 
 
@@ -203,3 +221,13 @@ def test_movers_are_pupils_on_roll_in_two_schools(raw, truth):
     schools_seen = register.groupby(["pupil", "birth"])["school"].nunique()
     assert int((schools_seen > 1).sum()) == truth["ledger"]["notes"]["movers"]
     assert len(schools_seen) == truth["schools"]["pupils"]
+
+
+def test_products_are_told_as_they_were_when_last_asked(raw, truth):
+    kept = judge_products(raw)[0].sort_values("year").groupby(["Network", "Product"]).tail(1)
+    told = truth["sustainability"]
+    assert told["products"]["recorded"] == len(kept) > 10
+    for what, column in (("used", "In use"), ("improved", "Improved this year")):
+        known = kept[kept[column] != "not known"]
+        assert told[f"products_{what}"] == pytest.approx((known[column] == "yes").mean(), abs=1e-12)
+        assert told["products"][f"{what}_not_known"] == len(kept) - len(known)

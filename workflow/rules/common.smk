@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from plneval.config.dependence import stage_sections
 from plneval.config.provenance import stage_digest
 from plneval.config.layout import Layout
+from plneval.config.sources import TABLES
 from plneval.config.workspace import Workspace, spec_digest
 from plneval.errors import UserError
 from plneval.ingest.files import resolve
@@ -26,7 +27,6 @@ os.environ.update(
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")
 
 WORKSPACE = Workspace(Path("."))
-TABLES = "schools school_years networks memberships activity teachers pupils outcomes teaching surveys ties".split()
 
 
 def declared(read, *arguments):

@@ -1,4 +1,4 @@
-"""Simulated studies: estimates held against the effects that were planted."""
+"""Simulated studies: estimates, and the scorecard of sustainability, held against what was planted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pandas as pd
 
 from plneval.artifacts import read_json
 from plneval.challenge.planted_equity import planted_interaction
+from plneval.challenge.planted_lasting import planted_criterion
 from plneval.challenge.planted_networks import PLANTED
+from plneval.config.models import ModelSpec
 from plneval.errors import UserError
 
 COLUMNS: Final = {
@@ -58,17 +60,51 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
     """
     if truth is None:
         return _table([])
-    if not truth.exists():
-        raise UserError(f"{truth}: the file of planted effects is not there; run `plneval simulate` again.")
-    planted = read_json(truth)
-    if not isinstance(planted, dict) or "headline" not in planted or "effects" not in planted:
-        raise UserError(f"{truth}: no planted effects found (keys 'headline' and 'effects').")
+    planted = _read(truth)
     rows = []
     for record in records.to_dict("records"):
         value = planted_effect(planted, record)
         if value is not None and pd.notna(record["estimate"]):
             rows.append(_compared(record, value))
     return _table(rows)
+
+
+def with_planted(truth: Path | None, card: pd.DataFrame, headline: ModelSpec) -> pd.DataFrame:
+    """The scorecard of sustainability with the planted values beside those that were found.
+
+    Products are counted, not sampled, so their shares have no interval and nothing is covered.
+
+    Parameters
+    ----------
+    truth : ``truth.json`` of a simulated study; None for a real one.
+    card : criterion, value, ci_low and ci_high over all networks.
+    headline : the model whose outcome the criteria about pupils are about.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``truth`` and ``covered``; both are missing where nothing is planted or nothing was found.
+
+    Raises
+    ------
+    UserError
+        As :func:`recovery`.
+    """
+    planted = {} if truth is None else _read(truth)
+    values = [_number(planted_criterion(planted, str(criterion), headline)) for criterion in card["criterion"]]
+    told = pd.Series(values, index=card.index, dtype="float64").where(card["value"].notna())
+    inside = (card["ci_low"] <= told) & (told <= card["ci_high"])
+    bounded = told.notna() & card["ci_low"].notna() & card["ci_high"].notna()
+    return card.assign(truth=told, covered=inside.astype("boolean").where(bounded))
+
+
+def _read(truth: Path) -> dict[str, Any]:
+    if not truth.exists():
+        raise UserError(f"{truth}: the file of planted effects is not there; run `plneval simulate` again.")
+    planted = read_json(truth)
+    if not isinstance(planted, dict) or "headline" not in planted or "effects" not in planted:
+        raise UserError(f"{truth}: no planted effects found (keys 'headline' and 'effects').")
+    return planted
 
 
 def planted_effect(planted: dict[str, Any], record: dict[Any, Any]) -> float | None:

@@ -78,7 +78,7 @@ def challenge(
     write_table(out / "gates.parquet", to_table(gates))
     for finding, found in measured.items():
         write_table(out / f"{finding}.parquet", found)
-    lasting = sustainability(study, specs, table, causal=document["category"] != "not_causal")
+    lasting = sustainability(study, specs, table, truth, causal=document["category"] != "not_causal")
     for finding, found in {**network_findings(study, specs, table), **lasting}.items():
         write_table(out / f"{finding}.parquet", found)
     write_json(out / "verdict.json", document)

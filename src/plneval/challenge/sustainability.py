@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 from plneval.challenge.effect_trend import effect_trend
+from plneval.challenge.recovery import with_planted
 from plneval.config.instrument import Form
 from plneval.config.models import GroupTime, ModelSpec
 from plneval.estimate.counts import PupilCounts
@@ -15,6 +17,7 @@ from plneval.estimate.effect_sizes import read_standardiser
 from plneval.estimate.network_effects import NoNetworkEffects, network_effects
 from plneval.estimate.sample import modelled_column, read_school_sample
 from plneval.networks.answers import scored
+from plneval.networks.products import STATES, product_states, standing_behind
 from plneval.networks.study import NetworkStudy
 from plneval.networks.sustainability import Estimate, Evidence, OutcomeEvidence, degrees, scorecard
 from plneval.standards import load
@@ -28,26 +31,46 @@ CARD: Final = {
     "verdict": "str",
     "unit": "str",
     **dict.fromkeys(("value", "ci_low", "ci_high", "threshold"), "float64"),
-    **dict.fromkeys(("n_respondents", "n_schools", "n_networks", "n_products"), "Int64"),
+    **dict.fromkeys(("n_respondents", "n_schools", "n_networks", "n_products", "n_products_unknown"), "Int64"),
     "reason": "str",
-    **dict.fromkeys(("networks_shown", "networks_not_shown", "networks_no_data"), "Int64"),
+    **dict.fromkeys(("networks_shown", "networks_not_shown", "networks_no_data", "networks_behind"), "Int64"),
+    "truth": "float64",
+    "covered": "boolean",
 }
-"""Columns of ``sustainability``: a row a criterion, over all networks, and in how many networks it is shown."""
-DEGREES: Final = {"degree": "Int64", "name": "str", "words": "str", "overall": "boolean", "n_networks": "Int64"}
+"""Columns of ``sustainability``: a row a criterion, over all networks, and in how many networks it is shown.
+
+``networks_behind`` says what these counts rest on: the networks with data (all of them where none has data), or their
+member schools where these are fewer. ``truth`` and ``covered`` are of simulated studies.
+"""
+DEGREES: Final = {
+    "degree": "Int64",
+    "name": "str",
+    "words": "str",
+    "overall": "boolean",
+    "n_networks": "Int64",
+    "networks_behind": "Int64",
+}
 """Columns of ``sustainability_degrees``: which degree the study reached, and how many networks reached which."""
+VERDICTS: Final = ("shown", "not_shown", "no_data")
 UNITS: Final = {"practice": "points", "outcomes": "sd", "agency": "points"}
 NO_PRODUCTS: Final = "The study holds no record of what networks made and whether it is still used."
 NOT_CAUSAL: Final = "The checks refuse to call the difference between the schools an effect of the programme."
 
 
 def sustainability(
-    study: NetworkStudy, specs: Mapping[str, ModelSpec], records: pd.DataFrame, causal: bool
+    study: NetworkStudy,
+    specs: Mapping[str, ModelSpec],
+    records: pd.DataFrame,
+    truth: Path | None = None,
+    *,
+    causal: bool,
 ) -> dict[str, pd.DataFrame]:
     """Judge the ten criteria of :func:`plneval.networks.sustainability.scorecard` for all networks and for each.
 
     Parameters
     ----------
     specs, records : the cohort's models and all records.
+    truth : ``truth.json`` of a simulated study; None for a real one.
     causal : whether the verdict allows effects to be told; otherwise the criteria about pupils have no data.
 
     Returns
@@ -59,8 +82,6 @@ def sustainability(
     networks = sorted({int(number) for number in study.tables.spells["network"].dropna().unique()})
     card = scorecard(_evidence(study, specs, records, causal), networks)
     overall = card.loc[card["scope"] == "overall"]
-    of_networks = card.loc[card["scope"] == "network"]
-    counts = of_networks.groupby("criterion")["verdict"].value_counts().unstack(fill_value=0)
     table = overall[["part", "criterion", "label", "verdict", "value", "ci_low", "ci_high", "threshold"]].copy()
     table["unit"] = [
         "sd_a_year" if name == "effect_trend" else "share" if name.startswith("products") else UNITS[part]
@@ -68,26 +89,71 @@ def sustainability(
     ]
     for unit in ("respondents", "schools", "networks", "products"):
         table[f"n_{unit}"] = overall["n"].where(overall["n_unit"] == unit)
+    table["n_products_unknown"] = overall["n_unknown"]
     table["reason"] = overall["evidence"].where(overall["verdict"] == "no_data", "")
-    for verdict in ("shown", "not_shown", "no_data"):
-        number = counts[verdict].reindex(table["criterion"]).fillna(0).to_numpy() if verdict in counts else 0
-        table[f"networks_{verdict}"] = pd.Series(number, index=table.index) if len(networks) > 1 else pd.NA
-    found = degrees(card)
-    levels = load("sustainability").degrees
-    reached = found.loc[found["scope"] == "network", "degree"].value_counts()
-    own = int(found.loc[found["scope"] == "overall", "degree"].iloc[0])
-    rows = [
-        (one.degree, one.name, one.words, one.degree == own, reached.get(one.degree, 0) if len(networks) > 1 else pd.NA)
-        for one in levels
-    ]
+    _count_behind_products(study, table)
+    of_networks = card.loc[card["scope"] == "network"]
+    table = table.merge(_network_counts(study, of_networks, networks), on="criterion", how="left")
+    table = with_planted(truth, table, headline(specs)[1])
     return {
         "sustainability": table[list(CARD)].astype(CARD).reset_index(drop=True),
-        "sustainability_degrees": pd.DataFrame(rows, columns=list(DEGREES)).astype(DEGREES),
+        "sustainability_degrees": _degrees(study, card, networks),
     }
 
 
+def _count_behind_products(study: NetworkStudy, table: pd.DataFrame) -> None:
+    """Networks and schools whose products are known, for the criteria about products."""
+    for row in table.index[(table["n_products"] > 0).fillna(False)]:
+        what = str(table.at[row, "criterion"]).removeprefix("products_")
+        states = product_states(study.tables)
+        networks, schools = standing_behind(study.tables, states.loc[states[what].notna(), "network"])
+        table.loc[row, ["n_networks", "n_schools"]] = [networks, schools]
+
+
+def _network_counts(study: NetworkStudy, card: pd.DataFrame, networks: list[int]) -> pd.DataFrame:
+    """By criterion: in how many networks it is shown, not shown and without data, and what the counts rest on."""
+    columns = ["criterion", *(f"networks_{name}" for name in (*VERDICTS, "behind"))]
+    rows = []
+    for criterion, own in card.groupby("criterion", sort=False):
+        numbers = [int((own["verdict"] == name).sum()) for name in VERDICTS]
+        known = own.loc[own["verdict"] != "no_data", "network"]
+        rows.append([criterion, *numbers, _behind(study, known if len(known) else networks)])
+    return pd.DataFrame(rows if len(networks) > 1 else [], columns=columns)
+
+
+def _behind(study: NetworkStudy, networks: Iterable[int]) -> int | None:
+    number, schools = standing_behind(study.tables, networks)
+    return None if number is None else min(number, schools)
+
+
+def _degrees(study: NetworkStudy, card: pd.DataFrame, networks: list[int]) -> pd.DataFrame:
+    """The degree of all networks together, and how many networks reach which."""
+    found = degrees(card)
+    reached = found.loc[found["scope"] == "network", "degree"].value_counts()
+    own = int(found.loc[found["scope"] == "overall", "degree"].iloc[0])
+    behind = _behind(study, networks)
+    rows = [
+        (
+            one.degree,
+            one.name,
+            one.words,
+            one.degree == own,
+            pd.NA if behind is None else reached.get(one.degree, 0),
+            behind,
+        )
+        for one in load("sustainability").degrees
+    ]
+    return pd.DataFrame(rows, columns=list(DEGREES)).astype(DEGREES)
+
+
+def headline(specs: Mapping[str, ModelSpec]) -> tuple[str, ModelSpec]:
+    """The headline's model, with its name."""
+    return next((name, spec) for name, spec in specs.items() if spec.headline)
+
+
 def _evidence(study: NetworkStudy, specs: Mapping[str, ModelSpec], records: pd.DataFrame, causal: bool) -> Evidence:
-    absent = {"products_used": NO_PRODUCTS, "products_improved": NO_PRODUCTS}
+    products = product_states(study.tables)
+    absent = dict.fromkeys([f"products_{what}" for what in STATES], NO_PRODUCTS) if products.empty else {}
     scores: dict[str, pd.DataFrame | None] = {}
     limits = (1.0, 5.0)
     for what, criteria in (
@@ -110,6 +176,7 @@ def _evidence(study: NetworkStudy, specs: Mapping[str, ModelSpec], records: pd.D
         policy=scores["policy"],
         agency=scores["agency"],
         agency_range=limits,
+        products=products,
         outcomes=outcomes,
         absent={**absent, **lacking},
     )
@@ -146,7 +213,7 @@ def _outcomes(
     keys = ("effect_third_year_on", "effect_trend", "effect_after_leaving")
     if not causal:
         return {}, dict.fromkeys(keys, NOT_CAUSAL)
-    name, spec = next((name, spec) for name, spec in specs.items() if spec.headline)
+    name, spec = headline(specs)
     unit = _unit(study, spec)
     if unit is None:
         return {}, dict.fromkeys(keys, "The spread of the outcome is not known, so effects have no common scale.")

@@ -25,8 +25,12 @@ TABLES = (
     "teaching",
     "surveys",
     "ties",
+    "products",
 )
-"""The canonical tables, in the order in which they are read (a table refers only to tables before it)."""
+"""The canonical tables, in the order in which they are read (a table refers only to tables before it).
+
+Append only: the planted errors of a made-up study draw from a stream by a table's place.
+"""
 
 
 class YearRule(Section):

@@ -18,6 +18,7 @@ from plneval.describe.network_registry import (
     teacher_timeline,
 )
 from plneval.describe.network_structure import network_structure
+from plneval.describe.product_use import product_use
 from plneval.describe.survey_measures import OF_SURVEYS
 from plneval.networks.study import NetworkStudy
 
@@ -32,6 +33,7 @@ OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
     "network_exit_timing": network_exit_timing,
     "network_exits": network_exits,
     "network_leavers": network_leavers,
+    "product_use": product_use,
     **OF_EXPOSURE,
     **OF_SURVEYS,
 }

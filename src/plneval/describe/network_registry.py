@@ -129,6 +129,7 @@ def network_data(study: NetworkStudy) -> pd.DataFrame:
         ("teaching", len(tables.teaching) > 0, "telling direct from indirect effects on pupils"),
         ("surveys", len(tables.surveys) > 0, "conditions, practice, policy and agency"),
         ("ties", len(tables.ties) > 0, "the structure of networks"),
+        ("products", len(tables.products) > 0, "whether what networks made is still used and improved"),
         ("coordinates", bool(places.any()), "distances between schools"),
         ("pupil_results", study.pupil_level, "effects for disadvantaged pupils and on the gap"),
     ]

@@ -219,6 +219,18 @@ CONTRACTS: dict[str, Table] = {
                 Column("strength", "number"),
             ),
         ),
+        Table(
+            "products",
+            (
+                _key("network_id", "network"),
+                _key("product_id", "word"),
+                YEAR,
+                Column("kind", "word"),
+                Column("used", "flag"),
+                Column("improved", "flag"),
+            ),
+            registers=("network_id",),
+        ),
     )
 }
 """The contract of every canonical table.

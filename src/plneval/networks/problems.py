@@ -6,6 +6,7 @@ import pandas as pd
 
 from plneval.networks.attendance import located
 from plneval.networks.exposure import intensity, lessons
+from plneval.networks.products import network_starts, product_states
 from plneval.networks.registry import Level, network_years, runs, spell_years
 from plneval.networks.study_tables import StudyTables
 
@@ -27,6 +28,10 @@ RULES = {
     "attendance_without_membership": "teachers and years with attendance but no membership; kept and marked",
     "tie_to_unknown_person": "ties with an end that stands in no staff register and no membership; left out",
     "tie_to_oneself": "ties of people with themselves; left out",
+    "product_before_network": "products first recorded before their network began; kept",
+    "product_checked_once": "products recorded in one year only, so that nobody saw whether they last; kept as found",
+    "product_of_unknown_use": "products of which the last time of asking does not tell whether they are used; left out",
+    "product_improved_but_unused": "products said to be improved but not used, at the last time of asking; kept so",
 }
 """Every rule and what is done, in the order in which they are told."""
 _TABLES = {
@@ -46,7 +51,14 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
     The columns are those of the ledger's notes. Records that ingest rejected are counted from its ledger, everything
     else from the tables.
     """
-    counts = {**_rejected(tables), **_memberships(tables), **_teaching(tables), **_attendance(tables), **_ties(tables)}
+    counts = {
+        **_rejected(tables),
+        **_memberships(tables),
+        **_teaching(tables),
+        **_attendance(tables),
+        **_ties(tables),
+        **_products(tables),
+    }
     rows = [
         (rule, _table_of(rule), counts[rule], f"{counts[rule]:,} {text}.")
         for rule, text in RULES.items()
@@ -57,7 +69,7 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
 
 
 def _table_of(rule: str) -> str:
-    for start, table in (("attendance", "activity"), ("tie", "ties")):
+    for start, table in (("attendance", "activity"), ("tie", "ties"), ("product", "products")):
         if rule.startswith(start):
             return table
     return _TABLES.get(rule, "memberships")
@@ -126,4 +138,15 @@ def _ties(tables: StudyTables) -> dict[str, int]:
     return {
         "tie_to_unknown_person": int(stray.sum()),
         "tie_to_oneself": int((ties["source"] == ties["target"]).sum()),
+    }
+
+
+def _products(tables: StudyTables) -> dict[str, int]:
+    states = product_states(tables)
+    began = states["network"].map(network_starts(tables))
+    return {
+        "product_before_network": int((states["first"] < began).fillna(False).sum()),
+        "product_checked_once": int((states["n_checks"] == 1).sum()),
+        "product_of_unknown_use": int(states["used"].isna().sum()),
+        "product_improved_but_unused": int(((states["improved"] == 1) & (states["used"] == 0)).sum()),
     }

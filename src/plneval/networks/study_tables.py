@@ -23,6 +23,7 @@ TABLES = (
     "teaching",
     "surveys",
     "ties",
+    "products",
 )
 _TEACHER_COLUMNS = (
     ("teachers", "teacher_id"),
@@ -51,6 +52,7 @@ class StudyTables:
     teachers : staff register by year: teacher, year, school, role; empty where the cohort has none.
     pupils, teaching, ties, school_years, surveys : canonical tables; the ends of a tie are ``source`` and ``target``.
         Surveys hold no respondent.
+    products : what networks made, a row a time of asking: network, product_id, year, kind, used, improved.
     rejections : the ledger's rejected records: table, file, row, column, rule.
     known_teachers : numbers of teachers that stand in the staff register or in a membership.
     numbers : number of each identifier, by kind ('school', 'network', 'pupil', 'teacher').
@@ -68,6 +70,7 @@ class StudyTables:
     teaching: pd.DataFrame
     surveys: pd.DataFrame
     ties: pd.DataFrame
+    products: pd.DataFrame
     rejections: pd.DataFrame
     known_teachers: frozenset[int]
     numbers: dict[str, pd.Series]
@@ -147,6 +150,7 @@ def number_study_tables(
         teaching=found["teaching"],
         surveys=found["surveys"].drop(columns="respondent_id", errors="ignore"),
         ties=found["ties"],
+        products=found["products"],
         rejections=_no_rejections() if rejections is None else rejections,
         known_teachers=frozenset(int(number) for number in known),
         numbers=numbers,

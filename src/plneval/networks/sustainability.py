@@ -27,6 +27,7 @@ SCORECARD = {
     "threshold": "float64",
     "n": "Int64",
     "n_unit": "str",
+    "n_unknown": "Int64",
     "evidence": "str",
 }
 DEGREES = {
@@ -103,6 +104,7 @@ class _Found:
     threshold: float = float("nan")
     n: int | None = None
     n_unit: str = ""
+    n_unknown: int | None = None
 
 
 def scorecard(evidence: Evidence, networks: Sequence[int], waves: Sequence[str] | None = None) -> pd.DataFrame:
@@ -122,18 +124,27 @@ def scorecard(evidence: Evidence, networks: Sequence[int], waves: Sequence[str] 
     -------
     pandas.DataFrame
         Columns ``SCORECARD``: scope 'overall' (network missing) or 'network'; ``threshold`` is what the interval (or
-        the share) is held against, ``n`` counts ``n_unit`` (respondents, networks, schools, products).
+        the share) is held against, ``n`` counts ``n_unit`` (respondents, networks, schools, products), ``n_unknown``
+        products whose state is not known: they are neither for nor against.
     """
     rules = load("sustainability")
     rows = []
     for network in (None, *networks):
         for criterion in rules.criteria:
             found = _judge(criterion.key, evidence, network, waves, rules)
-            if found.verdict == "no_data" and not found.n and criterion.key in evidence.absent:
+            if found.verdict == "no_data" and not (found.n or found.n_unknown) and criterion.key in evidence.absent:
                 found = replace(found, evidence=evidence.absent[criterion.key])
             scope = "overall" if network is None else "network"
             head = (scope, network, criterion.part, criterion.key, criterion.words, found.verdict)
-            numbers = (found.value, found.ci_low, found.ci_high, found.threshold, found.n, found.n_unit)
+            numbers = (
+                found.value,
+                found.ci_low,
+                found.ci_high,
+                found.threshold,
+                found.n,
+                found.n_unit,
+                found.n_unknown,
+            )
             rows.append((*head, *numbers, found.evidence))
     return pd.DataFrame(rows, columns=list(SCORECARD)).astype(SCORECARD)
 
@@ -186,18 +197,20 @@ def _judge_effect(key: str, estimate: Estimate | None, rules: SustainabilityRule
 
 
 def _judge_products(what: str, products: pd.DataFrame | None, rules: SustainabilityRules) -> _Found:
-    known = pd.Series(dtype=float) if products is None else products[what].dropna().astype(float)
-    if len(known) < rules.minimum_products:
-        text = (
-            f"{len(known)} products are known of; {rules.minimum_products} are needed."
-            if len(known)
-            else "No products."
-        )
-        return _Found("no_data", text, n=len(known), n_unit="products")
-    share = float(known.mean())
-    text = f"{int(known.sum())} of {len(known)} products are still {what}."
+    if products is None or products.empty:
+        return _Found("no_data", "No products.", n=0, n_unit="products")
+    states = products[what].astype(float)
+    known, unknown = states.dropna(), int(states.isna().sum())
+    n = len(known)
+    share = float(known.mean()) if n else float("nan")
+    rest = f", of {unknown} more it is not known" if unknown else ""
+    if n < rules.minimum_products:
+        text = f"Of {n} products it is known whether they are still {what}{rest}; {rules.minimum_products} are needed."
+        return _Found("no_data", text, n=n, n_unit="products", n_unknown=unknown)
+    text = f"{int(known.sum())} of {n} products are still {what}{rest}."
     verdict: Verdict = "shown" if share >= rules.minimum_product_share else "not_shown"
-    return _Found(verdict, text, share, threshold=rules.minimum_product_share, n=len(known), n_unit="products")
+    threshold = rules.minimum_product_share
+    return _Found(verdict, text, share, threshold=threshold, n=n, n_unit="products", n_unknown=unknown)
 
 
 def _judge_change(change: Change | None, rules: SustainabilityRules) -> _Found:

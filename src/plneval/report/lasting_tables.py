@@ -1,4 +1,4 @@
-"""The scorecard of sustainability as tables and sentences."""
+"""The scorecard of sustainability, and what networks made, as tables and sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from plneval.report import formats
 from plneval.report.load import Released, rows_of
-from plneval.report.tables import counts
+from plneval.report.tables import counts, intervals, numbers, shares
 
 PARTS: Final = {"practice": "Practice and policy", "outcomes": "Results of pupils", "agency": "Agency and products"}
 VERDICTS: Final = {
@@ -44,9 +44,13 @@ def scorecard(released: Released) -> pd.DataFrame:
         }
     )
     columns = [counts(table, f"networks_{name}") for name in VERDICTS]
-    counted = bool(table["networks_shown"].notna().any())
-    frame["Networks"] = [" / ".join(row) if counted else formats.MISSING for row in zip(*columns, strict=True)]
+    frame["Networks"] = [_together(row) for row in zip(*columns, strict=True)]
     return frame
+
+
+def _together(row: tuple[str, ...]) -> str:
+    """Three counts in one cell; a single sign where all of them are missing or withheld."""
+    return row[0] if set(row) in ({formats.MISSING}, {formats.SUPPRESSED}) else " / ".join(row)
 
 
 def found_words(row: Any) -> str:
@@ -57,7 +61,11 @@ def found_words(row: Any) -> str:
         return formats.SUPPRESSED
     if row.unit == "share":
         products = formats.plural(row.n_products, "product")
-        return f"{formats.share(row.value, 0)} of {products}; at least {formats.share(row.threshold, 0)} needed."
+        if not formats.is_missing(row.n_networks):
+            products += f" of {formats.plural(row.n_networks, 'network')}"
+        needed = f"at least {formats.share(row.threshold, 0)} needed"
+        unknown = "" if formats.is_missing(row.n_products_unknown) else _unknown(int(row.n_products_unknown))
+        return f"{formats.share(row.value, 0)} of {products}{unknown}; {needed}."
     text = f"{formats.number(row.value, 2, signed=row.part != 'agency')} {UNITS.get(str(row.unit), '')}".strip()
     text += f" ({formats.interval(row.ci_low, row.ci_high)}"
     for column, noun in (("n_networks", "network"), ("n_schools", "school"), ("n_respondents", "respondent")):
@@ -65,6 +73,10 @@ def found_words(row: Any) -> str:
         if not formats.is_missing(number):
             text += f"; {formats.plural(number, noun)}"
     return f"{text}). {_limit(row)}"
+
+
+def _unknown(number: int) -> str:
+    return f" (not known of {number} more)" if number else ""
 
 
 def _limit(row: Any) -> str:
@@ -104,7 +116,7 @@ def summary(released: Released) -> list[str]:
     words = str(reached["words"].iloc[0]) if len(reached) else "not known"
     lines = [
         f"Of {formats.plural(len(table), 'criterion', 'criteria')} of lasting change, {shown} {_is(shown)} shown, "
-        f"{failed} {_is(failed)} not, and for {unknown} there are no data. Together this is degree "
+        f"{failed} {_is(failed)} not, and for {unknown or 'none'} there are no data. Together this is degree "
         f"{formats.number(reached['degree'].iloc[0], 0)} of 3: {words}."
         if len(reached)
         else "Whether anything lasts cannot be said."
@@ -128,7 +140,9 @@ def network_words(released: Released) -> str:
     """In how many networks anything is shown; empty where networks are not counted."""
     table = released["sustainability_degrees"]
     if table["n_networks"].isna().any() or table.empty:
-        return "With one network, or none that may be counted, there is no count of networks by degree."
+        return (
+            "With one network, or so few that each could tell the others' results, networks are not counted by degree."
+        )
     total = int(table["n_networks"].sum())
     some = int(table.loc[table["degree"] > 0, "n_networks"].sum())
     return (
@@ -136,3 +150,42 @@ def network_words(released: Released) -> str:
         "A network of two or three schools can show little, so the others are not known to have failed. No network is "
         "named."
     )
+
+
+TIMES: Final = {"year": "School year", "years_since_recorded": "Years since first recorded"}
+
+
+def products(released: Released, by: str) -> pd.DataFrame:
+    """What networks made: shares still used and improved, by school year or by years since first recorded."""
+    table = released["product_use"]
+    rows = table[table["by"] == by]
+    used, improved = (rows[rows["what"] == what].reset_index(drop=True) for what in ("used", "improved"))
+    return pd.DataFrame(
+        {
+            TIMES[by]: [str(int(time)) for time in used["time"]],
+            "Networks": counts(used, "n_networks"),
+            "Recorded": counts(used, "n_recorded"),
+            "Known if used": counts(used, "n_known"),
+            "Used": shares(used, "share"),
+            "Known if improved": counts(improved, "n_known"),
+            "Improved": shares(improved, "share"),
+        }
+    )
+
+
+def planted(released: Released) -> pd.DataFrame:
+    """Criteria of a made-up study with what was planted; no rows for a real study."""
+    table = released["sustainability"]
+    rows = table[table["truth"].notna()]
+    return pd.DataFrame(
+        {
+            "Criterion": [SHORT.get(str(key), formats.word(key)) for key in rows["criterion"]],
+            "Found": numbers(rows, "value", 3),
+            "Interval": intervals(rows, "ci_low", "ci_high", 3),
+            "Planted": numbers(rows, "truth", 3),
+            "Within the interval": [_WITHIN[value] for value in rows["covered"].astype("object").fillna("")],
+        }
+    )
+
+
+_WITHIN: Final = {True: "yes", False: "no", "": formats.MISSING}

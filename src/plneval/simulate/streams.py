@@ -18,6 +18,8 @@ CONCEPTS: Final = (
     "ties",
     "activity",
     "mess",
+    "agency",
+    "products",
 )
 """Append only: a concept's place is its stream."""
 

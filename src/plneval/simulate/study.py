@@ -9,8 +9,11 @@ from typing import Final
 
 from plneval.artifacts import read_json, write_json
 from plneval.config.cohort import Simulation, Study
+from plneval.simulate.agency import write_agency
+from plneval.simulate.lasting_truth import lasting_truth
 from plneval.simulate.made import make_study
 from plneval.simulate.planted import PlantedErrors
+from plneval.simulate.products import write_products
 from plneval.simulate.registers import write_memberships, write_networks, write_school_years, write_schools
 from plneval.simulate.results import write_outcomes
 from plneval.simulate.rolls import write_pupils, write_teachers, write_teaching
@@ -54,12 +57,16 @@ def simulate(simulation: Simulation, study: Study, out: Path) -> None:
             write_pupils,
             write_teaching,
             write_surveys,
+            write_agency,
             write_ties,
         ):
             write(made, fresh, errors)
+        products = write_products(made, fresh, errors)
         kept = write_outcomes(made, fresh, errors)
         files = sorted(path.name for path in fresh.iterdir())
-        write_json(fresh / TRUTH, {**truth(made, kept, errors), "files": files})
+        told = truth(made, kept, errors)
+        told["sustainability"] = lasting_truth(made, told, products)
+        write_json(fresh / TRUTH, {**told, "files": files})
         _take_place(fresh, files, out)
 
 
