@@ -26,7 +26,10 @@ os.environ.update(
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")
 
 WORKSPACE = Workspace(Path("."))
-TABLES = "schools school_years networks memberships activity teachers pupils outcomes teaching surveys ties".split()
+TABLES = (
+    "schools school_years networks memberships activity teachers pupils outcomes teaching surveys ties "
+    "other_memberships"
+).split()
 
 
 def declared(read, *arguments):

@@ -25,6 +25,7 @@ TABLES = (
     "teaching",
     "surveys",
     "ties",
+    "other_memberships",
 )
 """The canonical tables, in the order in which they are read (a table refers only to tables before it)."""
 

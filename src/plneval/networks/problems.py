@@ -6,6 +6,7 @@ import pandas as pd
 
 from plneval.networks.attendance import located
 from plneval.networks.exposure import intensity, lessons
+from plneval.networks.other_programmes import named_as_evaluated
 from plneval.networks.registry import Level, network_years, runs, spell_years
 from plneval.networks.study_tables import StudyTables
 
@@ -27,6 +28,14 @@ RULES = {
     "attendance_without_membership": "teachers and years with attendance but no membership; kept and marked",
     "tie_to_unknown_person": "ties with an end that stands in no staff register and no membership; left out",
     "tie_to_oneself": "ties of people with themselves; left out",
+    "other_programme_without_date": "spells in other programmes without a date of joining, or with one that cannot be "
+    "read; rejected",
+    "other_programme_is_evaluated": "spells in other programmes that bear the name of an evaluated network, or of the "
+    "programme; left out",
+    "other_programme_without_year": "spells in other programmes that begin after one cut-off and end by the next; they "
+    "hold no study year",
+    "other_programme_overlaps": "spells in other programmes that begin before the school has left the same one; their "
+    "years count once",
 }
 """Every rule and what is done, in the order in which they are told."""
 _TABLES = {
@@ -47,6 +56,7 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
     else from the tables.
     """
     counts = {**_rejected(tables), **_memberships(tables), **_teaching(tables), **_attendance(tables), **_ties(tables)}
+    counts |= _other_programmes(tables)
     rows = [
         (rule, _table_of(rule), counts[rule], f"{counts[rule]:,} {text}.")
         for rule, text in RULES.items()
@@ -57,7 +67,7 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
 
 
 def _table_of(rule: str) -> str:
-    for start, table in (("attendance", "activity"), ("tie", "ties")):
+    for start, table in (("attendance", "activity"), ("tie", "ties"), ("other_programme", "other_memberships")):
         if rule.startswith(start):
             return table
     return _TABLES.get(rule, "memberships")
@@ -65,11 +75,12 @@ def _table_of(rule: str) -> str:
 
 def _rejected(tables: StudyTables) -> dict[str, int]:
     lost = tables.rejections
-    dates = (lost["table"] == "memberships") & (lost["column"] == "joined")
+    undated = (lost["column"] == "joined") & lost["rule"].isin(["missing_key", "bad_type"])
     staff = (lost["table"] == "teachers") & (lost["rule"] == "conflicting_duplicate")
     shares = (lost["table"] == "teaching") & (lost["column"] == "share") & (lost["rule"] == "out_of_range")
     return {
-        "membership_without_date": int((dates & lost["rule"].isin(["missing_key", "bad_type"])).sum()),
+        "membership_without_date": int((undated & (lost["table"] == "memberships")).sum()),
+        "other_programme_without_date": int((undated & (lost["table"] == "other_memberships")).sum()),
         "teacher_in_two_registers": int(staff.sum()),
         "share_over_one": int(shares.sum()),
     }
@@ -126,4 +137,18 @@ def _ties(tables: StudyTables) -> dict[str, int]:
     return {
         "tie_to_unknown_person": int(stray.sum()),
         "tie_to_oneself": int((ties["source"] == ties["target"]).sum()),
+    }
+
+
+def _other_programmes(tables: StudyTables) -> dict[str, int]:
+    spells = tables.other_spells
+    first, last = tables.calendar.first_year, tables.calendar.last_year
+    empty = (spells["exit"] <= spells["entry"]).fillna(False).astype(bool)
+    # In the order of their beginnings: whether any earlier spell of the same school and programme was still open.
+    latest = spells["exit"].fillna(last + 1).groupby([spells["school"], spells["programme"]])
+    before = latest.cummax().groupby([spells["school"], spells["programme"]]).shift()
+    return {
+        "other_programme_is_evaluated": int(named_as_evaluated(tables).sum()),
+        "other_programme_without_year": int((spells["entry"].between(first, last) & empty).sum()),
+        "other_programme_overlaps": int((spells["entry"] < before).fillna(False).sum()),
     }

@@ -18,6 +18,7 @@ CONCEPTS: Final = (
     "ties",
     "activity",
     "mess",
+    "other_programmes",
 )
 """Append only: a concept's place is its stream."""
 

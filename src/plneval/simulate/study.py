@@ -11,7 +11,13 @@ from plneval.artifacts import read_json, write_json
 from plneval.config.cohort import Simulation, Study
 from plneval.simulate.made import make_study
 from plneval.simulate.planted import PlantedErrors
-from plneval.simulate.registers import write_memberships, write_networks, write_school_years, write_schools
+from plneval.simulate.registers import (
+    write_memberships,
+    write_networks,
+    write_other_programmes,
+    write_school_years,
+    write_schools,
+)
 from plneval.simulate.results import write_outcomes
 from plneval.simulate.rolls import write_pupils, write_teachers, write_teaching
 from plneval.simulate.truth import truth
@@ -55,6 +61,7 @@ def simulate(simulation: Simulation, study: Study, out: Path) -> None:
             write_teaching,
             write_surveys,
             write_ties,
+            write_other_programmes,
         ):
             write(made, fresh, errors)
         kept = write_outcomes(made, fresh, errors)
