@@ -82,7 +82,9 @@ def test_nearness_tells_what_was_declared_beside_what_was_measured(released: Cal
     assert table["Members left out"].tolist() == ["0", "0", "0", "0", "4"]
     assert exposure_tables.other_networks(released("benefit"))["Members in one so far"].tolist() == ["2", "4"]
     assert exposure_tables.other_networks(released("not_causal")).empty
-    assert "no data on other networks" in exposure_tables.doubtful_comparison(released("not_causal"))["Estimate"].tolist()
+    assert (
+        "no data on other networks" in exposure_tables.doubtful_comparison(released("not_causal"))["Estimate"].tolist()
+    )
 
 
 def test_funders_are_told_of_a_variant_only_where_it_would_be_read_otherwise(

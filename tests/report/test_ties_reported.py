@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pandas as pd
+import pytest
 
 from plneval.report import tie_data, tie_figures
 from plneval.report.load import Released
@@ -28,7 +29,7 @@ def test_a_line_stands_for_each_group_with_its_share_and_its_possible_ties(relea
     assert {"48 %", "15 %", "not\nshown", "Same school (210)", "Near, alike\n(135)", "Far, unlike"} <= set(words)
     # Wider lines where more of the possible ties exist.
     widths = [line.get_linewidth() for line in drawn.figure.axes[0].lines if len(line.get_xdata()) == 2]
-    assert widths[0] / widths[1] == 0.481 / 0.147
+    assert widths[0] / widths[1] == pytest.approx(0.481 / 0.147)
 
 
 def test_bands_stand_in_order_with_limits_and_intervals(released: Study) -> None:

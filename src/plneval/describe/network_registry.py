@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plneval.networks.attendance import network_hours
+from plneval.networks.other_programmes import others_known
 from plneval.networks.problems import RULES, data_problems
 from plneval.networks.registry import Rule, networks_by_rule, registry
 from plneval.networks.study import NetworkStudy
@@ -129,6 +130,7 @@ def network_data(study: NetworkStudy) -> pd.DataFrame:
         ("teaching", len(tables.teaching) > 0, "telling direct from indirect effects on pupils"),
         ("surveys", len(tables.surveys) > 0, "conditions, practice, policy and agency"),
         ("ties", len(tables.ties) > 0, "the structure of networks"),
+        ("other_networks", others_known(tables), "telling the programme from other support of either arm"),
         ("coordinates", bool(places.any()), "distances between schools"),
         ("pupil_results", study.pupil_level, "effects for disadvantaged pupils and on the gap"),
     ]

@@ -193,7 +193,9 @@ def _groups(pairs: pd.DataFrame) -> Iterator[_Group]:
     values = {"distance": pairs["km"].to_numpy(), "similarity": pairs["similarity"].to_numpy()}
     for basis, names in BANDS.items():
         cuts = _cuts(values[basis][across], len(names))
-        found += [_Group(basis, name, across & inside, *ends) for name, inside, ends in _bands(values[basis], names, cuts)]
+        found += [
+            _Group(basis, name, across & inside, *ends) for name, inside, ends in _bands(values[basis], names, cuts)
+        ]
     halves = {
         basis: list(_bands(values[basis], names, _cuts(values[basis][across], 2)))
         for basis, names in (("distance", ("near", "far")), ("similarity", ("unlike", "alike")))

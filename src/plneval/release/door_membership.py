@@ -102,9 +102,7 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
             "ci_high": "estimate",
         },
         statistics=(
-            Statistics(
-                ("share", "ci_low", "ci_high"), ("n_people", "n_pairs", "n_ties"), ("n_networks", "n_schools")
-            ),
+            Statistics(("share", "ci_low", "ci_high"), ("n_people", "n_pairs", "n_ties"), ("n_networks", "n_schools")),
         ),
         shares={"share": "n_pairs"},
     ),

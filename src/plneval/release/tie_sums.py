@@ -24,12 +24,24 @@ def tie_sums(shares: pd.DataFrame, contrasts: pd.DataFrame, structure: pd.DataFr
     }
     for count in COUNTS:
         for wave in sorted({wave for wave, _, _ in row}):
-            _sum(row, (wave, "all", "all"), [(wave, "school", name) for name in ("same_school", "other_school")], count, sums)
+            _sum(
+                row,
+                (wave, "all", "all"),
+                [(wave, "school", name) for name in ("same_school", "other_school")],
+                count,
+                sums,
+            )
             for division in ("distance", "similarity", "block"):
                 bands = sorted(key for key in row if key[:2] == (wave, division))
                 _sum(row, (wave, "school", "other_school"), bands, count, sums)
         for _, basis, band in [key for key in row if key[0] == -1]:
-            _sum(row, (-1, basis, band), sorted(key for key in row if key[0] > 0 and key[1:] == (basis, band)), count, sums)
+            _sum(
+                row,
+                (-1, basis, band),
+                sorted(key for key in row if key[0] > 0 and key[1:] == (basis, band)),
+                count,
+                sums,
+            )
         for index, basis, first, second in contrasts[["basis", "first", "second"]].itertuples():
             for side, band in (("first", first), ("second", second)):
                 key = (-1, str(basis), str(band))

@@ -27,6 +27,7 @@ _PARTS = {
     "teaching": "Who teaches which pupil",
     "surveys": "Surveys",
     "ties": "Ties between people",
+    "other_networks": "Networks outside the programme",
     "coordinates": "Where schools are",
     "pupil_results": "Results of pupils",
 }

@@ -8,7 +8,7 @@ import pandas as pd
 
 from plneval.report import formats
 from plneval.report.load import Released, rows_of
-from plneval.report.tables import counts, intervals, numbers, shares
+from plneval.report.tables import counts, intervals, shares
 
 BLOCKS = {
     "same_school": "Same school",
@@ -21,7 +21,7 @@ BLOCKS = {
     "alike": "Alike",
     "unlike": "Unlike",
 }
-"""Whom a participant may turn to: people of the same school, and of other schools by how near and how alike they are."""
+"""Whom a participant may turn to: people of one's own school, and of others by how near and how alike they are."""
 BANDS = {
     ("school", "same_school"): "Same school",
     ("school", "other_school"): "Another school",

@@ -71,7 +71,9 @@ def _graph(axes: Axes, data: pd.DataFrame) -> None:
 def _label(axes: Axes, x: float, y: float, name: str, n_pairs: float) -> None:
     """What a group is, with the number of possible ties to it."""
     size = "" if formats.is_missing(n_pairs) else f"\n({formats.number(n_pairs, 0)})"
-    side, place, text = (0.28, "bottom", f"{name}{size.replace(chr(10), ' ')}") if y > 1 else (-0.28, "top", f"{name}{size}")
+    side, place, text = (
+        (0.28, "bottom", f"{name}{size.replace(chr(10), ' ')}") if y > 1 else (-0.28, "top", f"{name}{size}")
+    )
     axes.text(x, y + side, text, ha="center", va=place, fontsize=7, linespacing=1.1)
 
 
@@ -122,7 +124,7 @@ def _alt_of_blocks(data: pd.DataFrame, waves: list[int]) -> str:
             for row in rows_of(mine)
         ]
         parts.append(f"{_wave(mine)}: {'; '.join(values)}")
-    text = "Graphs of groups of people, one for each wave: lines from a participant to the others of the network, by school"
+    text = "Graphs of groups of people, one for each wave: lines from a participant to the others of the network"
     return f"{text}. {'. '.join(parts)}."
 
 

@@ -85,6 +85,4 @@ def make_study(
     pupils = make_pupils(simulation, study, schools, process)
     scores = make_scores(simulation, study, schools, memberships, networks, staff, pupils, process, effects)
     others = make_other_programmes(simulation, study, memberships)
-    return MadeStudy(
-        simulation, study, process, effects, schools, memberships, networks, staff, pupils, scores, others
-    )
+    return MadeStudy(simulation, study, process, effects, schools, memberships, networks, staff, pupils, scores, others)
