@@ -257,7 +257,17 @@ def measures(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 for arm in arms
             ]
         ),
-        "contamination": pd.DataFrame({"year": [2015], "n_comparison": [60], "radius_km": [3.0], "n_near": [0]}),
+        "contamination": pd.DataFrame(
+            {
+                "year": [2015],
+                "n_comparison": [60],
+                "radius_km": [3.0],
+                "n_near": [0],
+                "n_been_other": pd.array([None], dtype="Int64"),
+                "n_members": [52],
+                "n_members_been_other": pd.array([None], dtype="Int64"),
+            }
+        ),
         "entry_groups": pd.DataFrame(
             {
                 "entry_year": [2015, 2016, 2017],

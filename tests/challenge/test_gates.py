@@ -30,10 +30,10 @@ from plneval.challenge.balance_gates import (
     pre_trend,
 )
 from plneval.challenge.baseline_gate import baseline_equivalence
+from plneval.challenge.comparison_gate import comparison_coverage
 from plneval.challenge.computation_gates import convergence, effect_scale, recomputation, recovery
 from plneval.challenge.design_gates import (
     clusters,
-    comparison_coverage,
     follow_up,
     leavers,
     membership_timing,
@@ -335,8 +335,7 @@ def test_planted_effect_is_looked_for_in_made_up_studies_only(z: float, result: 
 
 
 def test_measured_distances_contradict_a_declaration_that_none_is_near() -> None:
-    near = pd.DataFrame({"year": [2015, 2020], "n_comparison": [60, 60], "radius_km": [3.0, 3.0], "n_near": [4, 17]})
-    near = near.astype({"n_near": "Int64"})
+    near = contamination(year=[2015, 2020], n_near=[4, 17])
     gate = comparison_coverage(evidence(measures=measures(contamination=near)))
     assert gate.result == "caution"
     assert "no comparison school was declared to be a neighbour" in gate.because
@@ -348,6 +347,42 @@ def test_measured_distances_contradict_a_declaration_that_none_is_near() -> None
     # Without a declared distance nothing is counted, and nothing contradicts.
     unknown = near.assign(radius_km=float("nan"), n_near=pd.array([pd.NA, pd.NA], dtype="Int64"))
     assert comparison_coverage(evidence(measures=measures(contamination=unknown))).result == "pass"
+
+
+def contamination(**changes: list[Any]) -> pd.DataFrame:
+    """What was measured in 2015 and 2020 of 60 comparison and 52 member schools, with changes."""
+    columns = {"n_near": [0, 0], "n_been_other": [None, None], "n_members_been_other": [None, None], **changes}
+    frame = pd.DataFrame({"year": [2015, 2020], "n_comparison": 60, "n_members": 52, "radius_km": 3.0})
+    return frame.assign(**{name: pd.array(values, dtype="Int64") for name, values in columns.items()})
+
+
+@pytest.mark.parametrize(
+    ("declared", "begins"),
+    [
+        ("none", "No comparison school was declared to take part in other networks, but 8 of 60 comparison schools"),
+        ("some", "Some comparison schools take part in other networks (8 of 60 comparison schools were in"),
+        ("unknown", "It is not known whether comparison schools take part in other networks (8 of 60 comparison"),
+    ],
+)
+def test_data_on_other_networks_stand_beside_the_declaration_or_contradict_it(declared: str, begins: str) -> None:
+    told = cohort(design={"comparison_in_other_networks": declared, "comparison_near_members": "none"})
+    found = contamination(n_been_other=[3, 8], n_members_been_other=[0, 0])
+    gate = comparison_coverage(evidence(cohort=told, measures=measures(contamination=found)))
+    assert gate.result == "caution"
+    assert gate.statement.startswith(begins)
+    assert gate.statement.endswith("look smaller than it is.")
+    assert "member schools were" not in gate.statement
+
+
+def test_member_schools_in_other_networks_would_make_the_effect_look_larger() -> None:
+    found = contamination(n_been_other=[0, 0], n_members_been_other=[1, 5])
+    gate = comparison_coverage(evidence(measures=measures(contamination=found)))
+    assert gate.result == "caution"
+    assert gate.statement.startswith("5 of 52 member schools were in a network outside the programme.")
+    assert "look larger" in gate.statement
+    assert "smaller" not in gate.statement
+    nobody = contamination(n_been_other=[0, 0], n_members_been_other=[0, 0])
+    assert comparison_coverage(evidence(measures=measures(contamination=nobody))).result == "pass"
 
 
 def test_composition_takes_the_largest_gap_between_the_arms() -> None:

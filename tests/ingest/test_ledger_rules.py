@@ -191,3 +191,44 @@ def test_the_ledger_holds_neither_identifiers_nor_values(study: Study) -> None:
     tables = study.load()
     text = tables.ledger.frame().to_csv() + str(tables.ledger.summary())
     assert "SECRET" not in text
+
+
+def test_memberships_in_other_programmes_are_checked_like_those_in_the_evaluated_one(study: Study) -> None:
+    study.files["others.csv"] = (
+        "programme,school,from,to\n"
+        "Circle,001,2016-09-01,2016-08-31\n"
+        "Circle,009,2016-09-01,\n"
+        ",001,2016-09-01,\n"
+        "Circle,001,,\n"
+        "Circle,001,2017-31-01,\n"
+        "Circle,002,2017-03-01,\n"
+        "Circle,002,2017-03-01,\n"
+        "Circle,003,2016-09-01,2017-07-01\n"
+        "Circle,003,2016-09-01,2018-07-01\n"
+    )
+    columns = {"programme": "programme", "school_id": "school", "joined": "from", "left": "to"}
+    study.sources["other_memberships"] = [{"files": "others.csv", "columns": columns}]
+    tables = study.load()
+    found = tables.ledger.frame()
+    assert found.loc[found["table"] == "other_memberships", ["row", "column", "rule"]].to_numpy().tolist() == [
+        [2, "left", "spell_reversed"],
+        [3, "school_id", "unknown_school"],
+        [4, "programme", "missing_key"],
+        [5, "joined", "missing_key"],
+        [6, "joined", "bad_type"],
+        [9, "school_id", "conflicting_duplicate"],
+        [10, "school_id", "conflicting_duplicate"],
+    ]
+    assert tables.ledger.total("other_memberships", "merged") == 1
+    kept = tables.frames["other_memberships"]
+    assert kept[["school_id", "programme"]].to_numpy().tolist() == [["002", "Circle"]]
+    # 1 March lies behind the cut-off, as it does for memberships.
+    late = [note for note in tables.ledger.notes if note.rule == "late_joining"]
+    assert [(note.table, note.count) for note in late] == [("other_memberships", 1)]
+
+
+def test_a_cohort_without_other_programmes_has_an_empty_table_of_them(study: Study) -> None:
+    tables = study.load()
+    assert list(tables.frames["other_memberships"].columns) == ["school_id", "programme", "joined", "left"]
+    assert tables.frames["other_memberships"].empty
+    assert "other_memberships" not in tables.ledger.counts

@@ -52,3 +52,6 @@ def test_the_headline_without_very_few_comparison_schools_is_withheld(shown: Con
     assert table.loc["without_near", "estimate"] == pytest.approx(0.13)
     assert pd.isna(table.loc["without_later", "estimate"])
     assert table.loc["all", "estimate"] == pytest.approx(0.12)
+    # Two variants that differ by one school tell that school's part; two member schools are too few.
+    assert pd.isna(table.loc["without_any", "estimate"])
+    assert pd.isna(table.loc["without_other_in_either", "estimate"])

@@ -32,8 +32,8 @@ ROWS: dict[str, list[list[object]]] = {
         [0, "unknown", 4, None, None, None],
     ],
     "contamination": [
-        [2019, 61, 60, None, None, 3.0, 0, 0, "unknown"],
-        [2020, 61, 60, 2.467, 3.576, 3.0, 25, 1, "unknown"],
+        [2019, 61, 60, None, None, 3.0, 0, 0, "unknown", 3, 5, 40, 1, 2],
+        [2020, 61, 60, 2.467, 3.576, 3.0, 25, 1, "unknown", 2, 8, 50, 1, 4],
     ],
     "mobilisation": [
         ["diffusion_maths", None, 0.41, "bounded", -0.2, 0.9, None, None, 110, 16],
@@ -41,19 +41,22 @@ ROWS: dict[str, list[list[object]]] = {
         ["diffusion_maths", 3, 0.41, "unbounded", None, None, None, None, 86, 9],
     ],
     "doubtful_comparison": [
-        ["cs_maths", "all", "estimated", 0.117, 0.031, 0.05, 0.18, 0.001, 61, None],
-        ["cs_maths", "without_near", "estimated", 0.125, 0.035, 0.05, 0.2, 0.002, 36, 25],
-        ["cs_maths", "without_later", "nothing_left_out", None, None, None, None, None, 61, None],
+        ["cs_maths", "all", "estimated", 0.117, 0.031, 0.05, 0.18, 0.001, 61, None, 50, None, None],
+        ["cs_maths", "without_near", "estimated", 0.125, 0.035, 0.05, 0.2, 0.002, 36, 25, 50, None, 25],
+        ["cs_maths", "without_later", "nothing_left_out", None, None, None, None, None, 61, None, 50, None, None],
+        ["cs_maths", "without_other", "estimated", 0.121, 0.031, 0.06, 0.18, 0.001, 53, 8, 50, None, 8],
+        ["cs_maths", "without_other_in_either", "estimated", 0.118, 0.032, 0.05, 0.18, 0.001, 53, 8, 46, 4, 4],
     ],
 }
 SCHOOL_LEVEL: dict[str, list[list[object]]] = {
     "exposure_separability": [
         ["maths", False, "school_level", f"Maths attainment: {NOT_APART}, because outcomes are known of schools only."]
     ],
-    "contamination": [[2018, 437, 437, 1.2, 2.9, None, None, 0, "some"]],
+    "contamination": [[2018, 437, 437, 1.2, 2.9, None, None, 0, "some", None, None, 24, None, None]],
     "doubtful_comparison": [
-        ["isp_cs_maths", "all", "estimated", 0.048, 0.07, -0.09, 0.19, 0.49, 437, None],
-        ["isp_cs_maths", "without_near", "no_distance", None, None, None, None, None, 437, None],
+        ["isp_cs_maths", "all", "estimated", 0.048, 0.07, -0.09, 0.19, 0.49, 437, None, 24, None, None],
+        ["isp_cs_maths", "without_near", "no_distance", None, None, None, None, None, 437, None, 24, None, None],
+        ["isp_cs_maths", "without_other", "no_data", None, None, None, None, None, 437, None, 24, None, None],
     ],
 }
 

@@ -40,6 +40,24 @@ MANY: dict[str, list[tuple[Any, ...]]] = {
         for wave, year in ((1, 2016), (2, 2019))
         for measure, middle in (("density", 0.25), ("reciprocity", 0.37), ("mean_distance_km", 11.4))
     ],
+    "network_tie_shares": [
+        (1, 2016, "all", "all", None, None, 15, 40, 105, 790, 190, 0.237, 0.186, 0.298),
+        (None, None, "all", "all", None, None, 15, 40, 105, 1560, 400, 0.256, 0.21, 0.3),
+        (1, 2016, "school", "same_school", None, None, 15, 40, 105, 210, 100, 0.481, 0.39, 0.57),
+        (1, 2016, "school", "other_school", None, None, 14, 39, 105, 580, 85, 0.149, 0.11, 0.2),
+        (None, None, "school", "same_school", None, None, 15, 40, 105, 420, 210, 0.5, 0.43, 0.57),
+        (None, None, "school", "other_school", None, None, 14, 39, 105, 1140, 190, 0.167, 0.14, 0.21),
+        (None, None, "distance", "nearest", None, 11.0, 14, 35, 110, 500, 90, 0.183, 0.146, 0.228),
+        (None, None, "distance", "farthest", 17.0, None, 6, 20, 70, 510, 65, 0.125, 0.073, 0.206),
+        (None, None, "similarity", "middle", 0.62, 0.77, 2, 5, None, None, None, None, None, None),
+        (1, 2016, "block", "near_alike", None, None, 9, 20, 50, 135, 20, 0.147, 0.075, 0.268),
+        (1, 2016, "block", "far_unlike", None, None, 1, 4, None, None, None, None, None, None),
+    ],
+    "network_tie_contrasts": [
+        ("school", "same_school", "other_school", 0.333, 0.28, 0.38, 14, 40, 39, 420, 210, 1140, 190),
+        ("distance", "nearest", "farthest", 0.058, -0.01, 0.107, 5, 35, 20, 500, 90, 510, 65),
+        ("similarity", "most_alike", "least_alike", None, None, None, 2, 5, 5, None, None, None, None),
+    ],
     "network_exit_timing": [(0, 50, 0, 0.0, 1.0), (1, 50, 0, 0.0, 1.0), (2, 50, 6, 0.12, 0.88), (3, 2, 1, None, None)],
     "network_exits": [("joined", 50, 4.32), ("left", 8, 2.25), ("returned", 2, None), ("out_at_end", 6, 1.8)],
     "network_leavers": [

@@ -70,12 +70,36 @@ def test_what_is_drawn_is_what_was_released(released: Callable[[str], Released])
 
 
 def test_nearness_tells_what_was_declared_beside_what_was_measured(released: Callable[[str], Released]) -> None:
-    declared, measured = exposure_words.nearness(released("benefit"))
+    declared, others, measured = exposure_words.nearness(released("benefit"))
     assert "near members, not known" in declared
+    assert plain(others).startswith("By 2020, 8 of 61 comparison schools (13 %) and 4 of 50 member schools (8 %) had")
     assert plain(measured).startswith("By 2020, 25 of 61 comparison schools (41 %) stood less than 3.0 km")
-    assert "No distance was declared" in exposure_words.nearness(released("not_causal"))[1]
+    without = exposure_words.nearness(released("not_causal"))
+    assert without[1].startswith("No data say which schools were in networks outside the programme")
+    assert "No distance was declared" in without[2]
     table = exposure_tables.doubtful_comparison(released("benefit"))
-    assert table["Estimate"].tolist() == ["0.117", "0.125", "no school to leave out"]
+    assert table["Estimate"].tolist() == ["0.117", "0.125", "no school to leave out", "0.121", "0.118"]
+    assert table["Members left out"].tolist() == ["0", "0", "0", "0", "4"]
+    assert exposure_tables.other_networks(released("benefit"))["Members in one so far"].tolist() == ["2", "4"]
+    assert exposure_tables.other_networks(released("not_causal")).empty
+    assert (
+        "no data on other networks" in exposure_tables.doubtful_comparison(released("not_causal"))["Estimate"].tolist()
+    )
+
+
+def test_funders_are_told_of_a_variant_only_where_it_would_be_read_otherwise(
+    released: Callable[[str], Released],
+) -> None:
+    study = released("benefit")
+    assert exposure_words.without_doubtful(study) == []
+    table = study["doubtful_comparison"].copy()
+    table.loc[table["variant"] == "without_other", ["estimate", "ci_low"]] = [0.06, -0.02]
+    (told,) = exposure_words.without_doubtful(replace(study, tables={**study.tables, "doubtful_comparison": table}))
+    assert plain(told) == (
+        "Which schools are compared matters to this finding: without comparison schools in other networks it is 0.06 "
+        "standard deviations (interval −0.02 to 0.18)."
+    )
+    assert exposure_words.without_doubtful(released("inconclusive")) == []
 
 
 def test_every_assumption_stands_once_with_what_needs_it() -> None:

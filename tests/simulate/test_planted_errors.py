@@ -171,6 +171,24 @@ def products(raw):
     return judge_products(raw)[1:]
 
 
+def other_memberships(raw):
+    table = read(raw / "other_programmes.csv", "cp1252", ";")
+    start, end = (table[name].map(iso_day) for name in ("Start", "End"))
+    rules = [
+        ("missing_key", (table["Programme"] == "") | (table["Start"] == "")),
+        ("bad_type", ~is_date(start) | ~(is_date(end) | (end == ""))),
+        ("spell_reversed", (end != "") & (end < start)),
+        ("unknown_school", ~table["School"].isin(school_register(raw))),
+    ]
+    _, rejected, merged = judge(table, rules, ["School", "Programme", "Start"])
+    return rejected, merged, len(table)
+
+
+def iso_day(text):
+    """01/09/2015 is 2015-09-01."""
+    return "-".join(reversed(text.split("/")))
+
+
 JUDGES = {
     "schools": schools,
     "school_years": school_years,
@@ -184,6 +202,7 @@ JUDGES = {
     "surveys": surveys,
     "ties": ties,
     "products": products,
+    "other_memberships": other_memberships,
 }
 
 

@@ -1,13 +1,13 @@
-"""Gates about the design: follow-up, comparison schools, clusters, networks, when schools joined and left, power."""
+"""Gates about the design: follow-up, clusters, networks, when schools joined and left, power."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from plneval.challenge.evidence import Evidence
-from plneval.challenge.gate import CHOSEN, DECLARED, OWN_LIMIT, Authority, Gate, Result, stricter
+from plneval.challenge.gate import CHOSEN, OWN_LIMIT, Authority, Gate, Result, stricter
 from plneval.challenge.limits import OWN
-from plneval.challenge.phrasing import capitalised, counted, decimal, number_word, percent
+from plneval.challenge.phrasing import counted, decimal, number_word, percent
 from plneval.standards import load
 from plneval.standards.mdes import from_standard_error
 
@@ -79,61 +79,6 @@ def _longest_follow_up(evidence: Evidence) -> int:
 def _ordinal(number: int) -> str:
     words = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
     return words.get(number, f"{number}th")
-
-
-def comparison_coverage(evidence: Evidence) -> Gate:
-    """Whether comparison schools are free of networks and of member neighbours, as declared.
-
-    Measured distances contradict a declaration that none is near, and are told beside any other.
-    """
-    number = len(evidence.comparison)
-    if number == 0:
-        return Gate(
-            "comparison_coverage",
-            "fail",
-            0.0,
-            1.0,
-            DECLARED,
-            "There is no comparison school.",
-            "there is no school to compare with",
-        )
-    design = evidence.cohort.design
-    unclear = []
-    for declared, in_doubt in (
-        (design.comparison_in_other_networks, "take part in other networks"),
-        (design.comparison_near_members, "are neighbours of member schools"),
-    ):
-        if declared == "unknown":
-            unclear.append(f"it is not known whether comparison schools {in_doubt}")
-        elif declared == "some":
-            unclear.append(f"some comparison schools {in_doubt}")
-    near = _near_members(evidence)
-    if near and design.comparison_near_members == "none":
-        unclear.append(f"no comparison school was declared to be a neighbour of member schools, but {near}")
-    elif near and unclear and design.comparison_near_members != "none":
-        unclear[-1] += f" ({near})"
-    if not unclear:
-        statement = (
-            f"As declared, the {counted(number, 'comparison school')} are in no other network and no neighbours of "
-            "member schools."
-        )
-        return Gate("comparison_coverage", "pass", float(number), 1.0, DECLARED, statement)
-    text = ", and ".join(unclear)
-    statement = f"{capitalised(text)}. That would make the effect look smaller than it is."
-    return Gate("comparison_coverage", "caution", float(number), 1.0, DECLARED, statement, text)
-
-
-def _near_members(evidence: Evidence) -> str:
-    """How many comparison schools stand near a school that has joined, in words; empty where none is known."""
-    measured = evidence.measures["contamination"]
-    found = measured.loc[measured["n_near"].fillna(0) > 0]
-    if not len(found):
-        return ""
-    most = found.sort_values("n_near", kind="stable").iloc[-1]
-    return (
-        f"{int(most['n_near'])} of {counted(int(most['n_comparison']), 'comparison school')} stood less than "
-        f"{float(most['radius_km']):g} km from a school that had joined"
-    )
 
 
 def clusters(evidence: Evidence) -> Gate:

@@ -1,10 +1,10 @@
-"""Findings about diffusion and contamination: the mobilisation ratio, and the headline without doubtful comparisons."""
+"""Findings about diffusion and contamination: the mobilisation ratio, and the headline without doubtful schools."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -15,6 +15,7 @@ from plneval.config.models import GroupTime, ModelSpec
 from plneval.errors import UserError
 from plneval.estimate.sample import Exclusions, SchoolSample, modelled_column, read_school_sample
 from plneval.networks.contamination import member_distances, neighbours
+from plneval.networks.other_programmes import others_known, schools_in_others
 from plneval.networks.ratio import mobilisation_ratio
 from plneval.networks.study import NetworkStudy
 
@@ -41,6 +42,9 @@ DOUBTFUL: Final = {
     "p": "float64",
     "n_comparison": "Int64",
     "n_left_out": "Int64",
+    "n_members": "Int64",
+    "n_members_left_out": "Int64",
+    "n_apart": "Int64",
 }
 
 PARTS: Final = ("direct", "indirect", "direct_less_indirect")
@@ -105,15 +109,28 @@ def _set_of(
     return {**found, "kind": result.kind, **dict(zip(limits, ends, strict=True))}
 
 
+@dataclass(frozen=True)
+class _Variant:
+    """Schools that a variant leaves out, of the comparison and (``both_arms``) of the members; ``why`` it cannot."""
+
+    name: str
+    out: frozenset[int]
+    why: str = ""
+    both_arms: bool = False
+
+
 def doubtful_comparison(study: NetworkStudy, specs: Mapping[str, ModelSpec], _records: pd.DataFrame) -> pd.DataFrame:
     """The headline with all comparison schools, and without those that may have met a network.
 
     Columns: model; variant ('all', 'without_near': without schools that are nearer than the declared distance to a
     school that has joined, in some study year; 'without_later': without those that join a network after the study;
-    'without_both', where there are both); status ('estimated', 'nothing_left_out', 'no_distance': none is declared,
-    'no_places': coordinates are not known, 'not_estimable'); estimate, se, interval, p from the third year on;
-    n_comparison (schools left to compare with); n_left_out. No rows where the headline's model has no group-time
-    effects.
+    'without_other': without those that were in a network outside the programme in some study year; 'without_any':
+    without any of these, where more than one kind is there; 'without_other_in_either': without schools of either arm
+    that were in a network outside the programme, which leaves a part of the member schools); status ('estimated',
+    'nothing_left_out', 'no_distance': none is declared, 'no_places': coordinates are not known, 'no_data': there are no
+    data on other networks, 'not_estimable'); estimate, se, interval, p from the third year on; n_comparison and
+    n_members (schools left); n_left_out and n_members_left_out (missing for none); n_apart (the fewest schools by which
+    it differs from a variant above it). No rows where the headline's model has no group-time effects.
     """
     model = next((name for name, spec in specs.items() if spec.headline), "")
     spec = specs.get(model)
@@ -121,32 +138,52 @@ def doubtful_comparison(study: NetworkStudy, specs: Mapping[str, ModelSpec], _re
         return _typed([], DOUBTFUL)
     column = modelled_column(study.cohort, spec.outcome)
     sample = read_school_sample(study.panel, study.cohort, spec.outcome, spec.subgroup, column, tuple(spec.covariates))
-    distances = member_distances(study.tables)
-    declared = study.cohort.design.neighbour_distance_km is not None
-    near = set(neighbours(study.tables)) if declared else set()
-    later = {int(school) for school in distances.loc[distances["joins_after_study"], "school"]}
-    unplaced = "no_distance" if not declared else "no_places" if distances["near"].isna().all() else ""
-    variants: list[tuple[str, set[int] | None, str]] = [
-        ("all", None, ""),
-        ("without_near", near, unplaced),
-        ("without_later", later, ""),
-    ]
-    if near and later:
-        variants.append(("without_both", near | later, ""))
-    rows = [{"model": model, "variant": name, **_without(sample, spec, out, why)} for name, out, why in variants]
+    rows: list[dict[str, Any]] = []
+    sets: list[frozenset[int]] = []
+    for variant in _variants(study):
+        found, gone = _without(sample, spec, variant)
+        apart = [len(gone ^ other) for other in sets if gone != other]
+        n_apart = min(apart) if apart and found["status"] == "estimated" else None
+        rows.append({"model": model, "variant": variant.name, **found, "n_apart": n_apart})
+        sets.append(gone)
     return _typed(rows, DOUBTFUL)
 
 
-def _without(sample: SchoolSample, spec: GroupTime, out: set[int] | None, why: str) -> dict[str, Any]:
-    """The third-year-on effect without some comparison schools (None: with all); ``why`` says it cannot be asked."""
+def _variants(study: NetworkStudy) -> list[_Variant]:
+    distances = member_distances(study.tables)
+    declared = study.cohort.design.neighbour_distance_km is not None
+    near = frozenset(neighbours(study.tables)) if declared else frozenset()
+    later = frozenset(int(school) for school in distances.loc[distances["joins_after_study"], "school"])
+    others = frozenset(schools_in_others(study.tables))
+    unplaced = "no_distance" if not declared else "no_places" if distances["near"].isna().all() else ""
+    unknown = "" if others_known(study.tables) else "no_data"
+    variants = [
+        _Variant("all", frozenset()),
+        _Variant("without_near", near, unplaced),
+        _Variant("without_later", later),
+        _Variant("without_other", others, unknown),
+    ]
+    comparison = study.schools.loc[study.schools["arm"] == "comparison", "school"]
+    kinds = [kind for kind in (near, later, others) if comparison.isin(sorted(kind)).any()]
+    if len(kinds) > 1:
+        variants.append(_Variant("without_any", near | later | others))
+    return [*variants, _Variant("without_other_in_either", others, unknown, both_arms=True)]
+
+
+def _without(sample: SchoolSample, spec: GroupTime, variant: _Variant) -> tuple[dict[str, Any], frozenset[int]]:
+    """The third-year-on effect without a variant's schools, and which schools of the sample these are."""
     rows = sample.rows
     compared = rows["entry_year"].isna()
-    gone = compared & rows["school"].isin(sorted(out or ()))
-    left = int(rows.loc[compared & ~gone, "school"].nunique())
-    n_out = int(rows.loc[gone, "school"].nunique())
-    if why or (out is not None and not n_out):
-        return {"status": why or "nothing_left_out", "n_comparison": left}
-    return {**_third_year_on(sample, spec, gone), "n_comparison": left, "n_left_out": n_out or None}
+    gone = rows["school"].isin(sorted(variant.out)) & (compared | variant.both_arms)
+    counts = [
+        int(rows.loc[arm & which, "school"].nunique()) for which in (~gone, gone) for arm in (compared, ~compared)
+    ]
+    out = frozenset(int(school) for school in rows.loc[gone, "school"])
+    found: dict[str, Any] = {"n_comparison": counts[0], "n_members": counts[1]}
+    if variant.why or (variant.name != "all" and not out):
+        return {**found, "status": variant.why or "nothing_left_out"}, frozenset()
+    left_out = {"n_left_out": counts[2] or None, "n_members_left_out": counts[3] or None}
+    return {**found, **left_out, **_third_year_on(sample, spec, gone)}, out
 
 
 def _third_year_on(sample: SchoolSample, spec: GroupTime, gone: pd.Series) -> dict[str, Any]:

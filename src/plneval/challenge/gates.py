@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plneval.challenge import balance_gates, computation_gates, design_gates, sensitivity_gates
 from plneval.challenge.baseline_gate import baseline_equivalence
+from plneval.challenge.comparison_gate import comparison_coverage
 from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import Gate
 
@@ -12,7 +13,7 @@ FORM = (
     baseline_equivalence,
     balance_gates.pre_trend,
     sensitivity_gates.breakdown,
-    design_gates.comparison_coverage,
+    comparison_coverage,
     design_gates.clusters,
     design_gates.networks,
     design_gates.membership_timing,

@@ -26,6 +26,7 @@ TABLES = (
     "surveys",
     "ties",
     "products",
+    "other_memberships",
 )
 """The canonical tables, in the order in which they are read (a table refers only to tables before it).
 

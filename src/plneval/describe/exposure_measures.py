@@ -82,6 +82,11 @@ CONTAMINATION: Final = {
     "n_near": "Int64",
     "n_joins_after_study": "Int64",
     "other_networks": "str",
+    "n_other": "Int64",
+    "n_been_other": "Int64",
+    "n_members": "Int64",
+    "n_members_other": "Int64",
+    "n_members_been_other": "Int64",
 }
 
 
@@ -245,7 +250,9 @@ def contamination(study: NetworkStudy) -> pd.DataFrame:
 
     Columns: year, n_comparison, n_located (with a distance), quartile_km and median_km (lower quartile and median of
     the distance to the nearest school that has joined), radius_km (declared), n_near, n_joins_after_study,
-    other_networks (as declared).
+    other_networks (as declared); n_other and n_been_other (comparison schools in a network outside the programme in
+    that year, and in that or an earlier one), n_members (schools that have joined by then), n_members_other and
+    n_members_been_other (the same of these; all missing without data on other networks).
     """
     table = by_year(study.tables)
     distances = member_distances(study.tables)

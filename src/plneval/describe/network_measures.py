@@ -18,6 +18,7 @@ from plneval.describe.network_registry import (
     teacher_timeline,
 )
 from plneval.describe.network_structure import network_structure
+from plneval.describe.network_ties import network_tie_contrasts, network_tie_shares
 from plneval.describe.product_use import product_use
 from plneval.describe.survey_measures import OF_SURVEYS
 from plneval.networks.study import NetworkStudy
@@ -30,6 +31,8 @@ OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
     "teacher_timeline": teacher_timeline,
     "network_problems": network_problems,
     "network_structure": network_structure,
+    "network_tie_shares": network_tie_shares,
+    "network_tie_contrasts": network_tie_contrasts,
     "network_exit_timing": network_exit_timing,
     "network_exits": network_exits,
     "network_leavers": network_leavers,

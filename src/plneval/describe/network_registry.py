@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plneval.networks.attendance import network_hours
+from plneval.networks.other_programmes import others_known
 from plneval.networks.problems import RULES, data_problems
 from plneval.networks.registry import Rule, networks_by_rule, registry
 from plneval.networks.study import NetworkStudy
@@ -130,6 +131,7 @@ def network_data(study: NetworkStudy) -> pd.DataFrame:
         ("surveys", len(tables.surveys) > 0, "conditions, practice, policy and agency"),
         ("ties", len(tables.ties) > 0, "the structure of networks"),
         ("products", len(tables.products) > 0, "whether what networks made is still used and improved"),
+        ("other_networks", others_known(tables), "telling the programme from other support of either arm"),
         ("coordinates", bool(places.any()), "distances between schools"),
         ("pupil_results", study.pupil_level, "effects for disadvantaged pupils and on the gap"),
     ]

@@ -194,8 +194,8 @@ def _settle(
         ledger.add(table, records)
         parts.append(records.kept())
     frame = pd.concat(parts, ignore_index=True) if parts else empty_table(contract)
-    if table == "memberships":
-        _note_late_joining(frame, reading.cohort, ledger)
+    if table in ("memberships", "other_memberships"):
+        _note_late_joining(table, frame, reading.cohort, ledger)
     return frame.sort_values(contract.key, kind="stable", na_position="first", ignore_index=True)
 
 
@@ -294,7 +294,7 @@ def _note_movers(pupils: pd.DataFrame, ledger: Ledger) -> None:
     ledger.note("movers", "pupils", movers, f"{movers:,} pupils are seen in more than one school.")
 
 
-def _note_late_joining(frame: pd.DataFrame, cohort: Cohort, ledger: Ledger) -> None:
+def _note_late_joining(table: str, frame: pd.DataFrame, cohort: Cohort, ledger: Ledger) -> None:
     """Spells that begin after the cut-off of their school year, and so count from the next."""
 
     def days_into_school_year(month_day: pd.Series) -> pd.Series:
@@ -307,7 +307,7 @@ def _note_late_joining(frame: pd.DataFrame, cohort: Cohort, ledger: Ledger) -> N
     late = int((days_into_school_year(joined) > (cutoff - start) % 10000).sum())
     ledger.note(
         "late_joining",
-        "memberships",
+        table,
         late,
         f"{late:,} spells begin after the cut-off ({cohort.design.join_cutoff}) and count from the next school year.",
     )

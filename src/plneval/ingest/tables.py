@@ -231,12 +231,18 @@ CONTRACTS: dict[str, Table] = {
             ),
             registers=("network_id",),
         ),
+        Table(
+            "other_memberships",
+            (SCHOOL, _key("programme", "word"), _key("joined", "date"), Column("left", "date")),
+            registers=("school_id",),
+        ),
     )
 }
 """The contract of every canonical table.
 
 A tie joins two teachers and may lead to one outside the register, so ``ties`` refers to no register; its ``source`` and
-``target`` share the teachers' identifiers.
+``target`` share the teachers' identifiers. ``other_memberships`` are spells in networks or programmes that are not the
+evaluated one; these stand in no register.
 """
 
 

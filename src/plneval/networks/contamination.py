@@ -1,4 +1,4 @@
-"""Contamination: comparison schools that stand near members, or that join a network after the study."""
+"""Contamination: comparison schools near members, in other networks, or that join a network after the study."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from plneval.networks.other_programmes import others_by_year
 from plneval.networks.registry import school_network_years
 from plneval.networks.study_tables import StudyTables
 
@@ -103,7 +104,8 @@ def contamination(tables: StudyTables, radius_km: float | None = None) -> pd.Dat
     pandas.DataFrame
         year, n_comparison, n_located (with a distance), median_km, minimum_km (to the nearest school that has joined),
         radius_km, n_near, n_joins_after_study, other_networks (what the cohort declares of comparison schools in other
-        networks: 'none', 'some', 'unknown'). n_near is missing where no radius is declared.
+        networks: 'none', 'some', 'unknown'), and the counts of both arms in other programmes of
+        :func:`plneval.networks.other_programmes.others_by_year`. n_near is missing where no radius is declared.
     """
     radius = radius_km if radius_km is not None else tables.cohort.design.neighbour_distance_km
     distances = member_distances(tables, radius_km)
@@ -120,7 +122,7 @@ def contamination(tables: StudyTables, radius_km: float | None = None) -> pd.Dat
             "other_networks": tables.cohort.design.comparison_in_other_networks,
         }
     )
-    return table.reset_index()
+    return table.reset_index().merge(others_by_year(tables), on="year", validate="one_to_one")
 
 
 def neighbours(tables: StudyTables, radius_km: float | None = None) -> list[int]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from plneval.networks.attendance import located
 from plneval.networks.exposure import intensity, lessons
+from plneval.networks.other_programmes import named_as_evaluated
 from plneval.networks.products import network_starts, product_states
 from plneval.networks.registry import Level, network_years, runs, spell_years
 from plneval.networks.study_tables import StudyTables
@@ -32,6 +33,14 @@ RULES = {
     "product_checked_once": "products recorded in one year only, so that nobody saw whether they last; kept as found",
     "product_of_unknown_use": "products of which the last time of asking does not tell whether they are used; left out",
     "product_improved_but_unused": "products said to be improved but not used, at the last time of asking; kept so",
+    "other_programme_without_date": "spells in other programmes without a date of joining, or with one that cannot be "
+    "read; rejected",
+    "other_programme_is_evaluated": "spells in other programmes that bear the name of an evaluated network, or of the "
+    "programme; left out",
+    "other_programme_without_year": "spells in other programmes that begin after one cut-off and end by the next; they "
+    "hold no study year",
+    "other_programme_overlaps": "spells in other programmes that begin before the school has left the same one; their "
+    "years count once",
 }
 """Every rule and what is done, in the order in which they are told."""
 _TABLES = {
@@ -59,6 +68,7 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
         **_ties(tables),
         **_products(tables),
     }
+    counts |= _other_programmes(tables)
     rows = [
         (rule, _table_of(rule), counts[rule], f"{counts[rule]:,} {text}.")
         for rule, text in RULES.items()
@@ -69,7 +79,12 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
 
 
 def _table_of(rule: str) -> str:
-    for start, table in (("attendance", "activity"), ("tie", "ties"), ("product", "products")):
+    for start, table in (
+        ("attendance", "activity"),
+        ("tie", "ties"),
+        ("product", "products"),
+        ("other_programme", "other_memberships"),
+    ):
         if rule.startswith(start):
             return table
     return _TABLES.get(rule, "memberships")
@@ -77,11 +92,12 @@ def _table_of(rule: str) -> str:
 
 def _rejected(tables: StudyTables) -> dict[str, int]:
     lost = tables.rejections
-    dates = (lost["table"] == "memberships") & (lost["column"] == "joined")
+    undated = (lost["column"] == "joined") & lost["rule"].isin(["missing_key", "bad_type"])
     staff = (lost["table"] == "teachers") & (lost["rule"] == "conflicting_duplicate")
     shares = (lost["table"] == "teaching") & (lost["column"] == "share") & (lost["rule"] == "out_of_range")
     return {
-        "membership_without_date": int((dates & lost["rule"].isin(["missing_key", "bad_type"])).sum()),
+        "membership_without_date": int((undated & (lost["table"] == "memberships")).sum()),
+        "other_programme_without_date": int((undated & (lost["table"] == "other_memberships")).sum()),
         "teacher_in_two_registers": int(staff.sum()),
         "share_over_one": int(shares.sum()),
     }
@@ -149,4 +165,18 @@ def _products(tables: StudyTables) -> dict[str, int]:
         "product_checked_once": int((states["n_checks"] == 1).sum()),
         "product_of_unknown_use": int(states["used"].isna().sum()),
         "product_improved_but_unused": int(((states["improved"] == 1) & (states["used"] == 0)).sum()),
+    }
+
+
+def _other_programmes(tables: StudyTables) -> dict[str, int]:
+    spells = tables.other_spells
+    first, last = tables.calendar.first_year, tables.calendar.last_year
+    empty = (spells["exit"] <= spells["entry"]).fillna(False).astype(bool)
+    # In the order of their beginnings: whether any earlier spell of the same school and programme was still open.
+    latest = spells["exit"].fillna(last + 1).groupby([spells["school"], spells["programme"]])
+    before = latest.cummax().groupby([spells["school"], spells["programme"]]).shift()
+    return {
+        "other_programme_is_evaluated": int(named_as_evaluated(tables).sum()),
+        "other_programme_without_year": int((spells["entry"].between(first, last) & empty).sum()),
+        "other_programme_overlaps": int((spells["entry"] < before).fillna(False).sum()),
     }

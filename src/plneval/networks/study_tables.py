@@ -24,6 +24,7 @@ TABLES = (
     "surveys",
     "ties",
     "products",
+    "other_memberships",
 )
 _TEACHER_COLUMNS = (
     ("teachers", "teacher_id"),
@@ -53,6 +54,8 @@ class StudyTables:
     pupils, teaching, ties, school_years, surveys : canonical tables; the ends of a tie are ``source`` and ``target``.
         Surveys hold no respondent.
     products : what networks made, a row a time of asking: network, product_id, year, kind, used, improved.
+    other_spells : study years of every spell in a network or programme outside the evaluated one: school, programme,
+        joined, entry, exit (as in ``spells``).
     rejections : the ledger's rejected records: table, file, row, column, rule.
     known_teachers : numbers of teachers that stand in the staff register or in a membership.
     numbers : number of each identifier, by kind ('school', 'network', 'pupil', 'teacher').
@@ -71,6 +74,7 @@ class StudyTables:
     surveys: pd.DataFrame
     ties: pd.DataFrame
     products: pd.DataFrame
+    other_spells: pd.DataFrame
     rejections: pd.DataFrame
     known_teachers: frozenset[int]
     numbers: dict[str, pd.Series]
@@ -151,6 +155,7 @@ def number_study_tables(
         surveys=found["surveys"].drop(columns="respondent_id", errors="ignore"),
         ties=found["ties"],
         products=found["products"],
+        other_spells=_other_spells(found["other_memberships"], calendar),
         rejections=_no_rejections() if rejections is None else rejections,
         known_teachers=frozenset(int(number) for number in known),
         numbers=numbers,
@@ -176,6 +181,13 @@ def _spells(memberships: pd.DataFrame, cohort: Cohort, calendar: Calendar) -> pd
     found = spells(table, calendar, declared).rename(columns={"teacher_id": "teacher"})
     key = ["network", "school", "teacher", "joined"]
     return found.merge(memberships[[*key, "role"]], on=key, how="left", validate="one_to_one")
+
+
+def _other_spells(others: pd.DataFrame, calendar: Calendar) -> pd.DataFrame:
+    """Study years of spells in other programmes, by the rule of memberships."""
+    rows = others.assign(entry=calendar.counts_from(others["joined"]), exit=calendar.counts_from(others["left"]))
+    kept = rows[["school", "programme", "joined", "entry", "exit"]]
+    return kept.sort_values(["joined", "school", "programme"], kind="stable", ignore_index=True)
 
 
 def _no_rejections() -> pd.DataFrame:

@@ -50,7 +50,7 @@ def assign_clusters(
     if unit == "school" or networks <= 1:
         keys = pd.Series([f"school {number}" for number in membership.index], index=membership.index)
         return Clusters(_numbers(keys), "school", 0, networks)
-    component = _components(spells)
+    component = network_components(spells)
     absorbed = {network for network, root in component.items() if network != root}
     roots = {component[network] for network in absorbed}
     keys = pd.Series(
@@ -63,7 +63,7 @@ def assign_clusters(
     return Clusters(_numbers(keys), "network", len(absorbed | roots), networks)
 
 
-def _components(spells: pd.DataFrame) -> dict[int, int]:
+def network_components(spells: pd.DataFrame) -> dict[int, int]:
     """The smallest network number of each network's connected component."""
     import networkx as nx
 

@@ -112,6 +112,11 @@ EXPOSURE_TABLES: Final[dict[str, Table]] = {
             "n_near": "schools",
             "n_joins_after_study": "schools",
             "other_networks": "name",
+            "n_other": "schools",
+            "n_been_other": "schools",
+            "n_members": "schools",
+            "n_members_other": "schools",
+            "n_members_been_other": "schools",
         },
         statistics=(Statistics(("quartile_km", "median_km"), schools=("n_located",)),),
     ),
@@ -149,9 +154,17 @@ EXPOSURE_TABLES: Final[dict[str, Table]] = {
             "p": "estimate",
             "n_comparison": "schools",
             "n_left_out": "schools",
+            "n_members": "schools",
+            "n_members_left_out": "schools",
+            "n_apart": "schools",
         },
-        # Beside the headline an estimate without very few schools tells what these add to it.
-        statistics=(Statistics(("estimate", "se", "ci_low", "ci_high", "p"), schools=("n_comparison", "n_left_out")),),
+        # Beside the headline, or another variant, an estimate without very few schools tells what these add to it.
+        statistics=(
+            Statistics(
+                ("estimate", "se", "ci_low", "ci_high", "p"),
+                schools=("n_comparison", "n_left_out", "n_members", "n_members_left_out", "n_apart"),
+            ),
+        ),
     ),
 }
 """Released tables by name."""

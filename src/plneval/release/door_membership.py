@@ -83,6 +83,54 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
             ),
         ),
     ),
+    "network_tie_shares": Table(
+        "describe",
+        {
+            "wave": "integer",
+            "year": "year",
+            "basis": "name",
+            "band": "name",
+            "above": "estimate",
+            "up_to": "estimate",
+            "n_networks": "schools",
+            "n_schools": "schools",
+            "n_people": "people",
+            "n_pairs": "people",
+            "n_ties": "people",
+            "share": "share",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+        },
+        statistics=(
+            Statistics(("share", "ci_low", "ci_high"), ("n_people", "n_pairs", "n_ties"), ("n_networks", "n_schools")),
+        ),
+        shares={"share": "n_pairs"},
+    ),
+    "network_tie_contrasts": Table(
+        "describe",
+        {
+            "basis": "name",
+            "first": "name",
+            "second": "name",
+            "difference": "estimate",
+            "ci_low": "estimate",
+            "ci_high": "estimate",
+            "n_networks": "schools",
+            "n_schools_first": "schools",
+            "n_schools_second": "schools",
+            "n_pairs_first": "people",
+            "n_ties_first": "people",
+            "n_pairs_second": "people",
+            "n_ties_second": "people",
+        },
+        statistics=(
+            Statistics(
+                ("difference", "ci_low", "ci_high"),
+                ("n_pairs_first", "n_ties_first", "n_pairs_second", "n_ties_second"),
+                ("n_networks", "n_schools_first", "n_schools_second"),
+            ),
+        ),
+    ),
     "network_exit_timing": Table(
         "describe",
         {
@@ -118,4 +166,4 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
         ),
     ),
 }
-"""Tables of ``describe.network_registry``, ``network_structure`` and ``network_leaving``."""
+"""Tables of ``describe.network_registry``, ``network_structure``, ``network_ties`` and ``network_leaving``."""

@@ -15,13 +15,16 @@ VARIANTS = {
     "all": "All comparison schools",
     "without_near": "Without those near a school that has joined",
     "without_later": "Without those that join a network after the study",
-    "without_both": "Without both",
+    "without_other": "Without those in other networks",
+    "without_any": "Without any of these",
+    "without_other_in_either": "Without schools of either arm in other networks",
 }
 STATUSES = {
     "estimated": "",
     "nothing_left_out": "no school to leave out",
     "no_distance": "no distance declared",
     "no_places": "places of schools not known",
+    "no_data": "no data on other networks",
     "not_estimable": "cannot be estimated",
 }
 _ROWS = {
@@ -259,14 +262,31 @@ def nearness(released: Released) -> pd.DataFrame:
     )
 
 
+def other_networks(released: Released) -> pd.DataFrame:
+    """Schools of both arms in networks outside the programme, by year; no rows without data on them."""
+    table = released["contamination"]
+    table = table[table["n_been_other"].notna()]
+    return pd.DataFrame(
+        {
+            "Year": years(table["year"]),
+            "Comparison schools": counts(table, "n_comparison"),
+            "In another network": counts(table, "n_other"),
+            "In one so far": counts(table, "n_been_other"),
+            "Member schools": counts(table, "n_members"),
+            "Members in another": counts(table, "n_members_other"),
+            "Members in one so far": counts(table, "n_members_been_other"),
+        }
+    )
+
+
 def doubtful_comparison(released: Released) -> pd.DataFrame:
     """The headline with all comparison schools and without doubtful ones."""
     table = released["doubtful_comparison"]
-    left_out = [formats.count(0 if formats.is_missing(value) else value) for value in table["n_left_out"]]
     return pd.DataFrame(
         {
             "Compared with": texts(table["variant"], VARIANTS),
-            "Left out": left_out,
+            "Left out": _left_out(table, "n_left_out"),
+            "Members left out": _left_out(table, "n_members_left_out"),
             "Estimate": [
                 STATUSES.get(status) or shown
                 for status, shown in zip(table["status"], numbers(table, "estimate", 3), strict=True)
@@ -275,6 +295,10 @@ def doubtful_comparison(released: Released) -> pd.DataFrame:
             "Interval": intervals(table, "ci_low", "ci_high", 3),
         }
     )
+
+
+def _left_out(table: pd.DataFrame, column: str) -> list[str]:
+    return [formats.count(0 if formats.is_missing(value) else value) for value in table[column]]
 
 
 def _year(table: pd.DataFrame) -> list[str]:

@@ -13,6 +13,17 @@ FIGURE = (
     "The figure shows both groups against comparison schools, by year of participation; lines are confidence intervals."
 )
 """Under the figure of the funder report, which stands there only where it can be drawn."""
+NO_OTHERS = (
+    "No data say which schools were in networks outside the programme, so that this rests on the declaration alone."
+)
+WITHOUT = {
+    "without_near": "comparison schools near members",
+    "without_later": "comparison schools that joined after the study",
+    "without_other": "comparison schools in other networks",
+    "without_any": "all comparison schools that may have met a network",
+    "without_other_in_either": "all schools in other networks",
+}
+"""Schools that a variant of the headline leaves out, in the funder's words."""
 WHY_NOT = {
     "school_level": "results are known of schools only",
     "no_teaching": "no data say which teacher taught which pupil",
@@ -152,13 +163,13 @@ def nearness(released: Released) -> list[str]:
     words = {"none": "none", "some": "some", "unknown": "not known"}
     sentences = [
         f"Declared: comparison schools in other networks, {words[str(declared['comparison_in_other_networks'])]}; "
-        f"near members, {words[str(declared['comparison_near_members'])]}. Data on networks outside the programme do "
-        "not exist, so the first rests on the declaration alone."
+        f"near members, {words[str(declared['comparison_near_members'])]}."
     ]
     table = released["contamination"]
     if table.empty:
-        return sentences
+        return [f"{sentences[0]} {NO_OTHERS}"]
     last = rows_of(table)[-1]
+    sentences.append(_in_other_networks(last))
     if is_missing(last.radius_km):
         sentences.append(
             "No distance was declared below which a comparison school counts as near, so none is counted as near."
@@ -173,3 +184,45 @@ def nearness(released: Released) -> list[str]:
             "the difference between members and comparison schools is too small."
         )
     return sentences
+
+
+def _in_other_networks(last: Any) -> str:
+    """How many schools of both arms were in networks outside the programme, and what that would do."""
+    if is_missing(last.n_been_other):
+        return NO_OTHERS
+    arms = [
+        f"{inside} of {plural(whole, f'{arm} school')} ({share(float(inside) / float(whole) if whole else 0.0, 0)})"
+        for inside, whole, arm in (
+            (last.n_been_other, last.n_comparison, "comparison"),
+            (last.n_members_been_other, last.n_members, "member"),
+        )
+    ]
+    return (
+        f"By {last.year}, {arms[0]} and {arms[1]} had been in a network outside the programme in some year of the "
+        "study. What comparison schools had from such networks makes the difference too small, what member schools had "
+        "makes it too large."
+    )
+
+
+def without_doubtful(released: Released) -> list[str]:
+    """For funders, in one sentence: comparisons without doubtful schools that would be read otherwise; else none.
+
+    A finding is read by its interval: above zero, below zero, or neither.
+    """
+    table = released["doubtful_comparison"]
+    rows = {str(row.variant): row for row in rows_of(table[table["status"] == "estimated"])}
+    whole = rows.pop("all", None)
+    if whole is None or is_missing(whole.ci_low):
+        return []
+    unit = released.unit(str(whole.model))
+    other = [
+        f"without {WITHOUT[name]} it is {number(row.estimate)} {unit} (interval {interval(row.ci_low, row.ci_high)})"
+        for name, row in rows.items()
+        if name in WITHOUT and not is_missing(row.ci_low) and _reading(row) != _reading(whole)
+    ]
+    return [f"Which schools are compared matters to this finding: {listed(other)}."] if other else []
+
+
+def _reading(row: Any) -> int:
+    """1 where the interval lies above zero, -1 where it lies below, 0 where it does neither."""
+    return int(row.ci_low > 0) - int(row.ci_high < 0)

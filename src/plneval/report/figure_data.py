@@ -13,6 +13,7 @@ from plneval.report.exposure_data import EXPOSURE_FIGURES
 from plneval.report.load import Released
 from plneval.report.membership_data import leaving_over_time, members_over_time, network_structure
 from plneval.report.spread_data import SPREAD_FIGURES
+from plneval.report.tie_data import TIE_FIGURES
 
 ARMS = ("member", "comparison", "all")
 _NORMAL_95 = 1.959964
@@ -152,6 +153,7 @@ FIGURES: dict[str, Callable[[Released], pd.DataFrame]] = {
     "members_over_time": members_over_time,
     "leaving_over_time": leaving_over_time,
     "network_structure": network_structure,
+    **TIE_FIGURES,
     **EXPOSURE_FIGURES,
     **SPREAD_FIGURES,
     **EQUITY_FIGURES,

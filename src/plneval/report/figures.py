@@ -24,6 +24,7 @@ from plneval.report.spread_figures import (
     path_sensitivity,
     practice_over_waves,
 )
+from plneval.report.tie_figures import tie_bands, tie_blocks
 from plneval.report.trend_figures import trends, trends_by_entry_year
 from plneval.report.wording import article_free
 
@@ -51,6 +52,8 @@ __all__ = [
     "show",
     "splits",
     "sustainability_radar",
+    "tie_bands",
+    "tie_blocks",
     "trends",
     "trends_by_entry_year",
 ]

@@ -28,6 +28,7 @@ _PARTS = {
     "surveys": "Surveys",
     "ties": "Ties between people",
     "products": "What networks made",
+    "other_networks": "Networks outside the programme",
     "coordinates": "Where schools are",
     "pupil_results": "Results of pupils",
 }

@@ -10,6 +10,7 @@ from plneval.config.sources import TABLES
 from plneval.errors import UserError
 from plneval.simulate.memberships import Memberships, make_memberships
 from plneval.simulate.networks import Networks, make_networks
+from plneval.simulate.other_programmes import OtherSpell, make_other_programmes
 from plneval.simulate.planted import Typist
 from plneval.simulate.process import PlantedEffects, Process
 from plneval.simulate.pupils import Pupils, make_pupils
@@ -33,6 +34,7 @@ class MadeStudy:
     staff: Staff
     pupils: Pupils
     scores: Scores
+    other_spells: list[OtherSpell]
 
     @property
     def years(self) -> list[int]:
@@ -82,4 +84,5 @@ def make_study(
     staff = make_staff(simulation, schools, memberships, process)
     pupils = make_pupils(simulation, study, schools, process)
     scores = make_scores(simulation, study, schools, memberships, networks, staff, pupils, process, effects)
-    return MadeStudy(simulation, study, process, effects, schools, memberships, networks, staff, pupils, scores)
+    others = make_other_programmes(simulation, study, memberships)
+    return MadeStudy(simulation, study, process, effects, schools, memberships, networks, staff, pupils, scores, others)

@@ -1,4 +1,4 @@
-"""Raw files of schools, networks and memberships."""
+"""Raw files of schools, networks and memberships, in the programme and outside it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from plneval.simulate.calendar import year_label
 from plneval.simulate.formats import TextFormat, write_excel_table, write_text_table
 from plneval.simulate.made import MadeStudy
+from plneval.simulate.other_programmes import PROGRAMMES
 from plneval.simulate.planted import PlantedErrors, shuffled, with_rows
 from plneval.simulate.schools import AREAS
 from plneval.simulate.streams import stream
@@ -164,3 +165,49 @@ def write_memberships(made: MadeStudy, out: Path, errors: PlantedErrors) -> None
     errors.read["memberships"] += len(table)
     errors.merge("memberships", len(again))
     write_text_table(out / "network_participants.csv", table, TextFormat())
+
+
+def write_other_programmes(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
+    """``other_programmes.csv``: a regional office's list, cp1252 and semicolons, with the day first in its dates."""
+    typist, schools, spells = made.typist("other_memberships"), made.schools, made.other_spells
+
+    def day(date: dt.date | None) -> str:
+        return f"{date:%d/%m/%Y}" if date else ""
+
+    table = pd.DataFrame(
+        {
+            "Programme": [PROGRAMMES[spell.programme] for spell in spells],
+            "School": [schools.code[spell.school] for spell in spells],
+            "Start": [day(spell.joined) for spell in spells],
+            "End": [day(spell.left) for spell in spells],
+        }
+    ).astype(object)
+    again = table.iloc[typist.rows(2, table)]
+    picked = typist.rows(2, table)
+    reverse = table.iloc[picked].assign(
+        Start=[day(spells[row].joined + dt.timedelta(days=40)) for row in picked],
+        End=[day(spells[row].joined - dt.timedelta(days=100)) for row in picked],
+    )
+    stray = table.iloc[typist.rows(2, table)]
+    stray = stray.assign(School=[typist.typo(code, made.school_codes) for code in stray["School"]])
+    nameless = table.iloc[typist.rows(1, table)].assign(Programme="")
+    no_date = table.iloc[typist.rows(1, table)].assign(Start="")
+    no_day = table.iloc[typist.rows(1, table)]
+    no_day = no_day.assign(Start=[f"31/02/{text[-4:]}" for text in no_day["Start"]])
+    # One spell that nobody else has, with two ends.
+    (row,) = typist.rows(1, table)
+    begun = spells[row].joined + dt.timedelta(days=11)
+    ends = [day(begun + dt.timedelta(days=length)) for length in (300, 340)]
+    twice = table.iloc[[row, row]].assign(Start=day(begun), End=ends)
+    table = shuffled(with_rows(table, again, reverse, stray, nameless, no_date, no_day, twice), typist.rng)
+    errors.read["other_memberships"] += len(table)
+    errors.merge("other_memberships", len(again))
+    for rule, rows in (
+        ("spell_reversed", len(reverse)),
+        ("unknown_school", len(stray)),
+        ("missing_key", len(nameless) + len(no_date)),
+        ("bad_type", len(no_day)),
+        ("conflicting_duplicate", len(twice)),
+    ):
+        errors.reject("other_memberships", rule, rows)
+    write_text_table(out / "other_programmes.csv", table, TextFormat("cp1252", ";"))

@@ -20,6 +20,7 @@ CONCEPTS: Final = (
     "mess",
     "agency",
     "products",
+    "other_programmes",
 )
 """Append only: a concept's place is its stream."""
 

@@ -14,7 +14,13 @@ from plneval.simulate.lasting_truth import lasting_truth
 from plneval.simulate.made import make_study
 from plneval.simulate.planted import PlantedErrors
 from plneval.simulate.products import write_products
-from plneval.simulate.registers import write_memberships, write_networks, write_school_years, write_schools
+from plneval.simulate.registers import (
+    write_memberships,
+    write_networks,
+    write_other_programmes,
+    write_school_years,
+    write_schools,
+)
 from plneval.simulate.results import write_outcomes
 from plneval.simulate.rolls import write_pupils, write_teachers, write_teaching
 from plneval.simulate.truth import truth
@@ -59,6 +65,7 @@ def simulate(simulation: Simulation, study: Study, out: Path) -> None:
             write_surveys,
             write_agency,
             write_ties,
+            write_other_programmes,
         ):
             write(made, fresh, errors)
         products = write_products(made, fresh, errors)

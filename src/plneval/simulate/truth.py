@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plneval.simulate.made import MadeStudy
+from plneval.simulate.other_programmes import years_in_others
 from plneval.simulate.planted import PlantedErrors
 from plneval.simulate.process import CONDITIONS, GRADES, NETWORK_TYPES, SUBJECTS
 from plneval.simulate.schools import AREAS
@@ -292,5 +293,24 @@ def _schools(made: MadeStudy) -> dict[str, Any]:
         "networks": made.networks.count,
         "clusters_treated": made.networks.count - len(pairs),
         "entry_years": {str(year): int((entries == year).sum()) for year in np.unique(entries).tolist()},
+        "in_other_programmes": _in_others(made),
         "pupils": len(made.pupils.code),
     }
+
+
+def _in_others(made: MadeStudy) -> dict[str, Any]:
+    """Schools in a programme outside the evaluated one at some time, and by study year; joiners from joining on."""
+    memberships = made.memberships
+    inside = years_in_others(memberships, made.other_spells)
+    comparison = memberships.entry_year == 0
+    joined = memberships.joiner[:, None] & (memberships.entry_year[:, None] <= np.array(memberships.years))
+    return {
+        "comparison": int((inside.any(axis=1) & comparison).sum()),
+        "joiners": int((inside.any(axis=1) & memberships.joiner).sum()),
+        "comparison_by_year": _by_year(memberships.years, inside & comparison[:, None]),
+        "joined_by_year": _by_year(memberships.years, inside & joined),
+    }
+
+
+def _by_year(years: list[int], schools: NDArray[np.bool_]) -> dict[str, int]:
+    return {str(year): int(count) for year, count in zip(years, schools.sum(axis=0), strict=True)}

@@ -172,22 +172,12 @@ def answer_sheet(
 def write_ties(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
     """``ties.csv``: who turns to whom among a network's participants; trust grows with nearness and with waves."""
     typist, rng = made.typist("ties"), stream(made.simulation.seed, "ties")
-    staff, memberships, schools = made.staff, made.memberships, made.schools
-    collaboration = made.networks.conditions[:, CONDITIONS.index("collaboration")]
+    staff = made.staff
     rows: list[tuple[str, str, str, str, str]] = []
     for wave, year in enumerate(wave_years(made.study), start=1):
         column = year - made.years[0]
-        active = staff.participates & memberships.member[staff.post_school, column]
         for network in range(made.networks.count):
-            posts = np.flatnonzero(active & (memberships.network[staff.post_school] == network))
-            school = staff.post_school[posts]
-            apart = np.hypot(
-                schools.latitude[school][:, None] - schools.latitude[school],
-                0.6 * (schools.longitude[school][:, None] - schools.longitude[school]),
-            )
-            unlike = np.abs(schools.deprivation[school][:, None] - schools.deprivation[school])
-            score = -1.2 + 0.9 * (school[:, None] == school) - 4 * apart - 0.3 * unlike
-            score += 0.4 * collaboration[network] + 0.3 * (wave - 1)
+            posts, score = tie_scores(made, wave, network)
             tied = rng.random(score.shape) < 1 / (1 + np.exp(-score))
             np.fill_diagonal(tied, False)
             strength = np.clip(np.rint(2.8 + 0.5 * score + rng.standard_normal(score.shape)), 1, 5).astype(np.int64)
@@ -209,6 +199,23 @@ def write_ties(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
     errors.reject("ties", "conflicting_duplicate", 2 * len(twice))
     errors.reject("ties", "bad_type", len(vague))
     write_text_table(out / "ties.csv", table, TextFormat())
+
+
+def tie_scores(made: MadeStudy, wave: int, network: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """A network's participating posts in a wave (from 1), and the log odds of a tie of each with each other."""
+    staff, memberships, schools = made.staff, made.memberships, made.schools
+    column = wave_years(made.study)[wave - 1] - made.years[0]
+    active = staff.participates & memberships.member[staff.post_school, column]
+    posts = np.flatnonzero(active & (memberships.network[staff.post_school] == network))
+    school = staff.post_school[posts]
+    apart = np.hypot(
+        schools.latitude[school][:, None] - schools.latitude[school],
+        0.6 * (schools.longitude[school][:, None] - schools.longitude[school]),
+    )
+    unlike = np.abs(schools.deprivation[school][:, None] - schools.deprivation[school])
+    score = -1.2 + 0.9 * (school[:, None] == school) - 4 * apart - 0.3 * unlike
+    score += 0.4 * made.networks.conditions[network, CONDITIONS.index("collaboration")] + 0.3 * (wave - 1)
+    return posts, score
 
 
 def write_activity(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
