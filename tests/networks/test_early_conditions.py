@@ -28,7 +28,7 @@ TABLE = scores(
 
 
 def test_the_first_wave_with_enough_answers_is_taken() -> None:
-    found = early_conditions(TABLE).table
+    found = early_conditions(TABLE, minimum_respondents=2).table
     assert found[["unit", "wave", "measured", "condition", "n_respondents"]].values.tolist() == [
         ["a", "1", 2014, 2.5, 2],
         ["b", "2", 2016, 4.5, 3],  # one answer in the first wave is too few
@@ -37,7 +37,7 @@ def test_the_first_wave_with_enough_answers_is_taken() -> None:
 
 
 def test_reliability_is_that_of_the_answers_used() -> None:
-    found = early_conditions(TABLE)
+    found = early_conditions(TABLE, minimum_respondents=2)
     used = agreement(pd.Series([2.0, 3.0, 4.0, 4.5, 5.0, 1.0, 1.5]), pd.Series(list("aabbbcc")))
     assert found.agreement["trust"].icc2 == pytest.approx(used.icc2)
     rho = used.icc1
@@ -48,15 +48,15 @@ def test_reliability_is_that_of_the_answers_used() -> None:
 
 def test_waves_without_a_year_or_in_two_years_are_refused() -> None:
     with pytest.raises(UserError, match="no column 'year'"):
-        early_conditions(TABLE.drop(columns="year"))
+        early_conditions(TABLE.drop(columns="year", minimum_respondents=2))
     with pytest.raises(UserError, match="wave '2' lie in more than one school year"):
-        early_conditions(TABLE.assign(year=[2014, 2014, 2016, 2016, 2014, 2016, 2016, 2017, 2016, 2016, 2016, 2016]))
+        early_conditions(TABLE.assign(year=[2014, 2014, 2016, 2016, 2014, 2016, 2016, 2017, 2016, 2016, 2016, 2016], minimum_respondents=2))
 
 
 def test_numbers_in_place_of_identifiers_give_the_same_conditions() -> None:
     numbered = TABLE.assign(network=TABLE["network_id"].map({"a": 3, "b": 1, "c": 2, "d": 4})).drop(
         columns="network_id"
     )
-    found = early_conditions(numbered, "network").table
+    found = early_conditions(numbered, "network", minimum_respondents=2).table
     assert found["unit"].tolist() == [1, 2, 3]
     assert found["condition"].tolist() == [4.5, 1.25, 2.5]

@@ -10,15 +10,15 @@ NAN = float("nan")
 ROWS: dict[str, list[tuple[object, ...]]] = {
     "survey_instrument": [("A questionnaire", "Not validated.", "conditions", "Conditions", 6, True)],
     "survey_scales": [
-        ("conditions", "1", "focus", "Shared focus", "condition", 52, 18, 3, 3.44, 0.8, 0.7, 0.6, 0.8, 0.7, 0.5, ""),
-        ("conditions", "2", "focus", "Shared focus", "condition", 6, 4, 3, 3.1, 0.8, 0.6, 0.2, 0.9, 0.6, 0.4, ""),
-        ("policy", "1", "policy", "Policy", "policy", 12, 2, 3, 3.1, 0.8, 0.6, 0.2, 0.9, 0.6, 0.4, ""),
+        ("conditions", "1", "focus", "Shared focus", "condition", 52, 18, 3, 3.44, 0.8, 0.7, 0.6, 0.8, 0.7, 0.5, "", "met"),
+        ("conditions", "2", "focus", "Shared focus", "condition", 6, 4, 3, 3.1, 0.8, 0.6, 0.2, 0.9, 0.6, 0.4, "", "below"),
+        ("policy", "1", "policy", "Policy", "policy", 12, 2, 3, 3.1, 0.8, 0.6, 0.2, 0.9, 0.6, 0.4, "", "below"),
     ],
     "survey_items": [
         ("conditions", "1", "focus", "focus_1", "We work on one question.", False, 52, 18, 3.5, 1.1, 0.8, 0.6, 0.6)
     ],
     "survey_agreement": [
-        ("conditions", "1", "focus", "Shared focus", "network", 8, 52, 0.6, 0.4, 0.9, 0.9, 0.8, 0.98, 0.89, "")
+        ("conditions", "1", "focus", "Shared focus", "network", 8, 52, 0.6, 0.4, 0.9, 0.9, 0.8, 0.98, 0.89, "", "met", "met")
     ],
     "survey_factor_model": [("conditions", "1", "sample_too_small", 49, 18, 40, 200, 80, *[NAN] * 10)],
     "survey_notes": [("role_not_asked", "conditions", "1", 3, "the respondent's role is not asked: left out")],
@@ -40,6 +40,7 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
             18,
             8,
             None,
+            5,
         ),
         (
             "practice",
@@ -60,6 +61,7 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
             18,
             8,
             2,
+            5,
         ),
     ],
     "network_caterpillar": [

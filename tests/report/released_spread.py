@@ -34,8 +34,9 @@ ROWS: dict[str, list[list[object]]] = {
             0.79,
             0.55,
             "",
+            "met",
         ],
-        ["conditions", "1", "learning", "Learning", "condition", 50, 18, 3, 3.1, 0.8, 0.55, 0.3, 0.7, None, 0.3, ""],
+        ["conditions", "1", "learning", "Learning", "condition", 50, 18, 3, 3.1, 0.8, 0.55, 0.3, 0.7, None, 0.3, "", "below"],
         [
             "practice",
             "1",
@@ -53,6 +54,7 @@ ROWS: dict[str, list[list[object]]] = {
             0.75,
             0.4,
             "",
+            "met",
         ],
     ],
     "survey_items": [
@@ -60,8 +62,8 @@ ROWS: dict[str, list[list[object]]] = {
         ["conditions", "1", "focus", "focus_2r", "We drift.", True, None, 18, None, None, None, None, None],
     ],
     "survey_agreement": [
-        ["conditions", "1", "focus", "Shared focus", "network", 8, 50, 0.6, 0.4, 0.9, 0.9, 0.8, 0.98, 0.89, ""],
-        ["conditions", "1", "focus", "Shared focus", "school", 18, 50, 0.6, 0.4, 0.8, 0.8, 0.6, 0.9, 0.89, ""],
+        ["conditions", "1", "focus", "Shared focus", "network", 8, 50, 0.6, 0.4, 0.9, 0.9, 0.8, 0.98, 0.89, "", "met", "met"],
+        ["conditions", "1", "focus", "Shared focus", "school", 18, 50, 0.6, 0.4, 0.8, 0.8, 0.6, 0.9, 0.69, "", "met", "below"],
     ],
     "survey_factor_model": [
         ["conditions", "1", "sample_too_small", 50, 18, 40, 200, 80, *[None] * 10],
@@ -86,6 +88,7 @@ ROWS: dict[str, list[list[object]]] = {
             18,
             8,
             8 if change[0] is not None else None,
+            5 if role == "participant" else 0,
         ]
         for role, base in (("participant", 3.4), ("colleague", 3.2))
         for wave, mean, change in (("1", base, (None,) * 3), ("2", base + 0.2, (0.2, -0.1, 0.5)))

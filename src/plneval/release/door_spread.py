@@ -51,8 +51,9 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
             "k": "count",
             **_numbers(RELIABILITY),
             "warnings": "text",
+            "standard": "name",
         },
-        statistics=(Statistics(RELIABILITY, ("n",), ("n_schools",)),),
+        statistics=(Statistics((*RELIABILITY, "standard"), ("n",), ("n_schools",)),),
     ),
     "survey_items": Table(
         "describe",
@@ -77,8 +78,12 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
             "n_respondents": "people",
             **_numbers(AGREEMENT),
             "warnings": "text",
+            "icc2_standard": "name",
+            "r_wg_standard": "name",
         },
-        statistics=(Statistics(AGREEMENT, ("n_respondents",), ("n_groups",)),),
+        statistics=(
+            Statistics((*AGREEMENT, "icc2_standard", "r_wg_standard"), ("n_respondents",), ("n_groups",)),
+        ),
     ),
     "survey_factor_model": Table(
         "describe",
@@ -112,9 +117,10 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
             "n_schools": "schools",
             "n_networks": "count",
             "schools_behind_change": "schools",
+            "schools_asked_late": "count",
         },
         statistics=(
-            Statistics(LEVEL, ("n_respondents",), ("n_schools",)),
+            Statistics((*LEVEL, "schools_asked_late"), ("n_respondents",), ("n_schools",)),
             Statistics(CHANGE, ("n_respondents",), ("n_schools", "schools_behind_change")),
         ),
     ),
