@@ -111,9 +111,6 @@ def _level(here: pd.DataFrame, several: bool, rules: SustainabilityRules) -> Clu
 
 def _asked_late(study: NetworkStudy, scores: pd.DataFrame) -> int | None:
     """Schools whose first answers came after their first year of participation; None where none can be placed."""
-    schools = study.schools
-    if "entry_year" not in schools:
-        return None
-    entry = schools.set_index("school")["entry_year"].astype("Int64")
+    entry = study.schools.set_index("school")["entry_year"].astype("Int64")
     first = scores.dropna(subset=["school", "year"]).groupby("school")["year"].min()
     return int((first > first.index.to_series().map(entry)).fillna(False).sum()) if len(first) else None
