@@ -223,7 +223,10 @@ def test_tables_by_wave_hold_every_scale_and_name_the_wave_with_five_answers() -
     assert scales["alpha"].notna().tolist() == [True, False]
     assert scales.loc[0, "alpha"] > 0.6
     assert scales["warnings"].tolist()[1] == "few_respondents"
-    assert scales["standard"].tolist() == ["met" if scales.loc[0, ["alpha", "omega_total"]].min() >= 0.7 else "below", ""]
+    assert scales["standard"].tolist() == [
+        "met" if scales.loc[0, ["alpha", "omega_total"]].min() >= 0.7 else "below",
+        "",
+    ]
     assert len(items) == 3
     assert notes[["rule", "wave", "item", "count"]].values.tolist() == [["few_respondents", "2", "trust", 5]]
     scores, _ = scale_scores(answers, FORM)

@@ -225,7 +225,11 @@ def test_planted_change_of_practice_appears_in_the_simulated_surveys(simulated) 
     surveys = simulated.tables.surveys
     items = surveys[surveys["instrument"] == "practice"].dropna(subset=["response"])
     turned = items["response"].where(~items["item"].str.endswith("r"), 6 - items["response"])
-    scores = items.assign(score=turned).groupby(["network", "school", "wave", "role", "teacher"], as_index=False)["score"].mean()
+    scores = (
+        items.assign(score=turned)
+        .groupby(["network", "school", "wave", "role", "teacher"], as_index=False)["score"]
+        .mean()
+    )
     card = scorecard(Evidence(practice=scores), []).set_index("criterion")
     participants, colleagues = card.loc["practice_participants"], card.loc["practice_colleagues"]
     assert 0.1 < participants["value"] < 0.9

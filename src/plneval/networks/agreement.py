@@ -66,9 +66,7 @@ class Agreement:
     warnings: tuple[str, ...] = ()
 
 
-def agreement(
-    score: pd.Series, group: pd.Series, *, minimum_respondents: int = 0, level: float = 0.95
-) -> Agreement:
+def agreement(score: pd.Series, group: pd.Series, *, minimum_respondents: int = 0, level: float = 0.95) -> Agreement:
     """ICC(1) and ICC(2) by one-way analysis of variance; rows without score or group are left out.
 
     With fewer respondents than ``minimum_respondents`` nothing is computed.

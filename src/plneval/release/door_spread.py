@@ -81,9 +81,7 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
             "icc2_standard": "name",
             "r_wg_standard": "name",
         },
-        statistics=(
-            Statistics((*AGREEMENT, "icc2_standard", "r_wg_standard"), ("n_respondents",), ("n_groups",)),
-        ),
+        statistics=(Statistics((*AGREEMENT, "icc2_standard", "r_wg_standard"), ("n_respondents",), ("n_groups",)),),
     ),
     "survey_factor_model": Table(
         "describe",
