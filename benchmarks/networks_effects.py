@@ -132,7 +132,7 @@ def draw(schools: int, networks: int, seed: int) -> tuple[dict[str, Any], list[d
         "own_se2": float(np.mean(found.table["se"] ** 2)),
         "scale": found.scale,
     }
-    early = early_conditions(condition_scores(made), "network_id")
+    early = early_conditions(condition_scores(made), "network_id", minimum_respondents=10)
     slopes = []
     for place, condition in enumerate(CONDITIONS):
         measured = early.table[early.table["scale"] == condition].set_index("unit")

@@ -145,6 +145,7 @@ def test_surveys_fill_practice_and_agency(tmp_path: Path, monkeypatch: pytest.Mo
                 for scale, shift in (("a", -0.5), ("b", 0.5)):
                     score = level + shift + 0.01 * person * network
                     who = {"respondent_id": f"{network}{person}", "wave": wave, "network": network}
+                    who |= {"cluster": network, "school": 10 * network + person % 3}
                     rows.append({**who, "role": "participant", "scale": scale, "score": score})
     scores = pd.DataFrame(rows)
     scale = SimpleNamespace(measures="practice")

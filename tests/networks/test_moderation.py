@@ -35,7 +35,7 @@ def test_the_naive_slope_is_that_of_metafor(effects: pd.DataFrame, metafor: dict
     assert (found.naive_low, found.naive_high) == pytest.approx((metafor["ci_low"][1], metafor["ci_high"][1]), abs=1e-9)
     assert found.p == pytest.approx(metafor["p"][1], abs=1e-9)
     assert found.residual_sd == pytest.approx(math.sqrt(metafor["tau2"]), abs=1e-9)
-    assert found.warnings == ("reliability_taken_as_known",)
+    assert found.warnings == ("reliability_below_standard", "reliability_taken_as_known")
 
 
 def test_with_one_reliability_the_adjusted_slope_is_the_naive_one_divided_by_it(effects: pd.DataFrame) -> None:
@@ -47,7 +47,8 @@ def test_with_one_reliability_the_adjusted_slope_is_the_naive_one_divided_by_it(
     assert found.se == pytest.approx(math.hypot(known.se, known.slope * 0.12 / 0.6), rel=1e-6)
     assert found.high - found.slope == pytest.approx(2.1199052992210112 * found.se)  # t(16)
     assert found.true_sd == pytest.approx(effects["condition"].std() * math.sqrt(0.6))
-    assert found.warnings == ()
+    assert found.warnings == ("reliability_below_standard",)  # 0.6, where 0.70 is asked for
+    assert moderation(effects.assign(reliability=0.71), "trust", reliability_se=0.1).warnings == ()
 
 
 def test_a_condition_without_error_needs_no_adjustment(effects: pd.DataFrame) -> None:

@@ -20,6 +20,8 @@ from plneval.networks.factor_model import factor_model
 from plneval.networks.one_factor import one_factor
 from plneval.networks.reliability import item_statistics, reliability, reliability_table
 from plneval.networks.scales import read_answers, scale_scores
+from plneval.standards import load
+from plneval.standards.survey_quality import held_against
 
 REFERENCE = Path(__file__).parent / "reference"
 ITEMS = ["item_1", "item_2", "item_3r", "item_4", "item_5", "item_6r"]
@@ -161,6 +163,18 @@ def test_agreement_that_cannot_be_computed_is_named(score: list[float], group: l
     assert math.isnan(found.icc2)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_groups_with_equal_means_have_no_icc2_and_say_so(shift: float) -> None:
+    """F = 0: ICC(1) is at its least, −1/(n₀ − 1), and ICC(2) = 1 − 1/F does not exist. 0.1 makes means that round."""
+    score = pd.Series([1.0, 3.0, 2.0, 2.0, 1.0, 3.0]) + shift
+    found = agreement(score, pd.Series(list("aabbcc")))
+    assert found.warnings == ("no_more_alike_than_chance",)
+    assert (found.f, found.icc1, found.p) == (0, -1, 1)
+    for name in ("icc1_low", "icc1_high", "icc2", "icc2_low", "icc2_high", "icc2_se"):
+        assert math.isnan(getattr(found, name)), name
+    assert mean_reliability(found, np.array([2.0, 2.0])).tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("name", "scales"), [("two_factors", {"first": ITEMS[:3], "second": ITEMS[3:]}), ("one_factor", {"first": ITEMS})]
 )
@@ -209,12 +223,47 @@ def test_tables_by_wave_hold_every_scale_and_name_the_wave_with_five_answers() -
     assert scales["alpha"].notna().tolist() == [True, False]
     assert scales.loc[0, "alpha"] > 0.6
     assert scales["warnings"].tolist()[1] == "few_respondents"
+    assert scales["standard"].tolist() == [
+        "met" if scales.loc[0, ["alpha", "omega_total"]].min() >= 0.7 else "below",
+        "",
+    ]
     assert len(items) == 3
     assert notes[["rule", "wave", "item", "count"]].values.tolist() == [["few_respondents", "2", "trust", 5]]
     scores, _ = scale_scores(answers, FORM)
     schools = agreement_table(answers, scores, FORM, "school_id")
     assert schools["n_groups"].tolist() == [12, 5]
     assert schools.loc[0, "icc2"] > 0.6
-    assert schools["warnings"].tolist() == ["", "one_respondent_a_group"]
+    assert schools["warnings"].tolist() == ["", "few_respondents"]
     networks = agreement_table(answers, scores, FORM, "network_id")
-    assert networks["warnings"].tolist() == ["one_group", "one_group"]
+    assert networks["warnings"].tolist() == ["one_group", "few_respondents"]
+
+
+def test_five_answers_have_no_agreement_as_they_have_no_reliability() -> None:
+    """Five people in two schools would have an ICC(2); the form asks for ten."""
+    rows = [
+        (f"r{who}", "1", item, answer, f"s{who // 3}")
+        for who, answer in enumerate((1, 2, 1, 5, 4))
+        for item in ("a", "b")
+    ]
+    table = pd.DataFrame(rows, columns=["respondent_id", "wave", "item", "response", "school_id"])
+    answers = read_answers(table.assign(instrument="made", role="participant"), "made", FORM)
+    scores, _ = scale_scores(answers, FORM)
+    (row,) = agreement_table(answers, scores, FORM, "school_id").to_dict("records")
+    assert row["warnings"] == "few_respondents"
+    assert math.isnan(row["icc1"])
+    assert math.isnan(row["icc2"])
+    assert math.isnan(row["r_wg_j_median"])
+    assert (row["icc2_standard"], row["r_wg_standard"]) == ("", "")
+    asked = FORM.model_copy(update={"minimum_respondents": 3})
+    (row,) = agreement_table(answers, scores, asked, "school_id").to_dict("records")
+    assert (row["icc2_standard"], row["r_wg_standard"]) == ("met", "met")
+
+
+def test_coefficients_are_held_against_the_published_numbers() -> None:
+    """LeBreton and Senter 2008, Bliese 2000, Nunnally 1978: 0.70 each; not rounded before."""
+    quality = load("survey_quality")
+    assert (quality.minimum_reliability, quality.minimum_icc2, quality.minimum_r_wg) == (0.7, 0.7, 0.7)
+    assert quality.status == "recall"
+    assert held_against(0.7, 0.7, math.nan) == "met"
+    assert held_against(0.7, 0.8, 0.6999) == "below"
+    assert held_against(0.7, math.nan) == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,16 @@ import pytest
 import statsmodels.api as sm
 from surveyed_study import INSTRUMENT, NETWORKS, entry, surveyed
 
+from plneval.artifacts import write_table
 from plneval.challenge.recompute_spread import spread_again
 from plneval.config.network_models import Mediation, Moderation, Spread
+from plneval.describe.practice_waves import practice_waves
+from plneval.describe.survey_measures import OF_SURVEYS
 from plneval.errors import UserError
 from plneval.estimate.mediation import mediated, mediation
 from plneval.estimate.moderation import moderation, moderators
 from plneval.estimate.spread import found_spread, spread
+from plneval.networks.answers import scored
 from plneval.networks.study import NetworkStudy
 
 SPREAD = Spread(kind="networks.spread", label="s", outcome="maths")
@@ -134,9 +140,6 @@ def test_the_path_is_that_of_ordinary_regressions(study: NetworkStudy) -> None:
 
 
 def test_scales_are_those_of_the_instrument(study: NetworkStudy) -> None:
-    from plneval.describe.practice_waves import practice_waves
-    from plneval.describe.survey_measures import OF_SURVEYS
-
     tables = {name: measure(study) for name, measure in OF_SURVEYS.items()}
     scales = tables["survey_scales"]
     assert scales.groupby("form").size().to_dict() == {"conditions": 4, "teaching": 2}
@@ -159,11 +162,175 @@ def test_scales_are_those_of_the_instrument(study: NetworkStudy) -> None:
 
 
 def test_a_study_without_surveys_has_empty_tables_with_types(study: NetworkStudy) -> None:
-    from plneval.describe.survey_measures import OF_SURVEYS
-
     bare = NetworkStudy(study.cohort, study.tables_folder, study.panel, None)
     for measure in OF_SURVEYS.values():
         full, empty = measure(study), measure(bare)
         assert empty.empty
         assert empty.dtypes.to_dict() == full.dtypes.to_dict()
     assert INSTRUMENT.forms
+
+
+def rewritten(study: NetworkStudy, folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> NetworkStudy:
+    """The study with other answers."""
+    answers = pd.read_parquet(study.tables_folder / "surveys.parquet")
+    write_table(folder / "surveys.parquet", change(answers))
+    other = NetworkStudy(study.cohort, folder, study.panel, study.instrument)
+    other.__dict__["tables"] = study.tables
+    return other
+
+
+def test_a_first_wave_of_too_few_is_passed_over_and_told_everywhere(study: NetworkStudy, tmp_path: Path) -> None:
+    """Two people answer in a wave before the first: the form asks for three, so nothing changes but what is told."""
+
+    def with_early(answers: pd.DataFrame) -> pd.DataFrame:
+        early = answers[(answers["wave"] == "1") & answers["respondent_id"].isin(["m10-0", "m20-0"])]
+        return pd.concat([answers, early.assign(wave="0", date=pd.Timestamp("2014-03-01"))], ignore_index=True)
+
+    few = rewritten(study, tmp_path, with_early)
+    plain, told = moderation(study, SLOPES), moderation(few, SLOPES)
+    assert [one.estimate for one in told.estimates] == [one.estimate for one in plain.estimates]
+    sentence = "answers of a wave of too few are left out"
+    assert all(sentence in one.warnings for one in told.estimates)
+    assert not any(sentence in one.warnings for one in plain.estimates)
+    assert told.diagnostics["answers"]["trust"] == {
+        "condition_later_wave": 64,
+        "condition_taken": 64,
+        "condition_wave_of_few": 2,
+    }
+    notes = OF_SURVEYS["survey_notes"](few)
+    own = notes[notes["form"] == "conditions"].set_index(["rule", "wave"])["count"]
+    assert own.to_dict() == {
+        ("condition_later_wave", "2"): 64,
+        ("condition_taken", "1"): 64,
+        ("condition_wave_of_few", "0"): 2,
+        ("few_respondents", "0"): 2,
+    }
+    agreement = OF_SURVEYS["survey_agreement"](few)
+    early = agreement[(agreement["wave"] == "0") & (agreement["form"] == "conditions")]
+    assert early[["icc2", "r_wg_j_median"]].isna().all(axis=None)
+    assert set(early["warnings"]) == {"few_respondents"}
+
+
+def test_two_waves_in_one_year_give_the_slope_of_the_first(study: NetworkStudy, tmp_path: Path) -> None:
+    """The same people again a month later, with the same answers: no more respondents, no higher reliability."""
+
+    def again(answers: pd.DataFrame) -> pd.DataFrame:
+        later = answers[answers["wave"] == "1"].assign(wave="1b", date=pd.Timestamp("2015-04-01"))
+        return pd.concat([answers, later], ignore_index=True)
+
+    twice = moderators(rewritten(study, tmp_path, again), SLOPES)[1][0]
+    once = moderators(study, SLOPES)[1][0]
+    assert twice.found == once.found
+    assert twice.answers["condition_later_wave"] == once.answers["condition_later_wave"] + 64
+
+
+def test_a_condition_without_reliability_is_not_estimable_and_says_why(study: NetworkStudy, tmp_path: Path) -> None:
+    """All members of one network answer alike, as one person may do for all: the model goes on without it."""
+
+    def alike(answers: pd.DataFrame) -> pd.DataFrame:
+        level = answers["network_id"].str[1:].astype(float) // 2
+        return answers.assign(response=level.where(~answers["item"].str.endswith("3"), 6 - level))
+
+    fit = moderation(rewritten(study, tmp_path, alike), SLOPES)
+    assert fit.estimates == ()
+    assert fit.diagnostics["not_estimated"] == [
+        "Trust: all members of each network answered alike, so that no reliability can be told"
+    ]
+
+
+def test_networks_with_equal_means_are_told_to_be_no_more_alike_than_chance(
+    study: NetworkStudy, tmp_path: Path
+) -> None:
+    """Every network's four people answer 2, 3, 3, 4: F = 0, which was a traceback."""
+
+    def equal(answers: pd.DataFrame) -> pd.DataFrame:
+        person = answers["respondent_id"].str[-1].astype(int).map({0: 2.0, 1: 3.0, 2: 3.0, 3: 4.0})
+        return answers.assign(response=person.where(~answers["item"].str.endswith("3"), 6 - person))
+
+    same = rewritten(study, tmp_path, equal)
+    table = OF_SURVEYS["survey_agreement"](same)
+    assert set(table["warnings"]) == {"no_more_alike_than_chance"}
+    assert table["icc2"].isna().all()
+    assert moderation(same, SLOPES).diagnostics["not_estimated"] == ["Trust: the condition is the same in all networks"]
+
+
+def test_low_reliability_and_low_agreement_are_warned_of_beside_the_slope(study: NetworkStudy, tmp_path: Path) -> None:
+    """Answers drawn evenly from 1 to 5: r_wg(J) is near 0, and networks' means are hardly reliable."""
+
+    def noise(answers: pd.DataFrame) -> pd.DataFrame:
+        random = np.random.default_rng(6)
+        return answers.assign(response=random.integers(1, 6, len(answers)).astype(float))
+
+    (slope, naive) = moderation(rewritten(study, tmp_path, noise), SLOPES).estimates
+    for words in (
+        "networks' means are less reliable than the standard asks",
+        "members of one network agree less than the standard asks",
+    ):
+        assert words in slope.warnings
+        assert words in naive.warnings
+    assert not any("standard" in words for one in moderation(study, SLOPES).estimates for words in one.warnings)
+
+
+def test_practice_over_waves_has_its_interval_by_network(study: NetworkStudy) -> None:
+    """Networks of one size: the mean over respondents clustered by network, t with 7 degrees of freedom."""
+    waves = practice_waves(study)
+    row = waves.iloc[0]
+    answers = pd.read_parquet(study.tables_folder / "surveys.parquet")
+    own = answers[(answers["instrument"] == "teaching") & (answers["wave"] == "1") & (answers["role"] == row["role"])]
+    turned = own["response"].where(own["item"] != "practice_3", 6 - own["response"])
+    people = turned.groupby([own["network_id"], own["respondent_id"]]).mean().reset_index()
+    ols = sm.OLS(people["response"], np.ones(len(people))).fit(
+        cov_type="cluster",
+        cov_kwds={"groups": people["network_id"].astype("category").cat.codes, "use_correction": False},
+    )
+    half = 2.364624251592784 * ols.bse.iloc[0] * np.sqrt(8 / 7)  # t(7)
+    assert row["ci_high"] - row["mean"] == pytest.approx(half, rel=1e-9)
+    assert row["mean"] - row["ci_low"] == pytest.approx(half, rel=1e-9)
+
+
+def test_in_one_network_practice_has_no_interval_below_three_schools(tmp_path: Path) -> None:
+    waves = practice_waves(surveyed(tmp_path, networks=1))
+    assert waves["n_schools"].tolist() == [2, 2, 2, 2]
+    assert waves["mean"].notna().all()
+    assert waves[["ci_low", "ci_high", "change_low", "change_high"]].isna().all(axis=None)
+
+
+def test_networks_that_share_schools_are_one_cluster_of_answers(study: NetworkStudy) -> None:
+    """Prepare gave networks 1 and 2 one cluster; where it clusters by school, networks stand for themselves."""
+    schools = study.tables.schools
+    merged = schools["network"].replace(2, 1).astype("Int64").fillna(99) + 10
+    found = {}
+    for name, cluster in (("merged", merged), ("schools", schools["school"])):
+        other = NetworkStudy(study.cohort, study.tables_folder, study.panel, study.instrument)
+        other.__dict__["tables"] = replace(study.tables, schools=schools.assign(cluster=cluster))
+        scores = scored(other, "teaching").scores
+        found[name] = scores.groupby("network")["cluster"].first().to_dict()
+    assert found["merged"] == {1: 1, 2: 1, **{n: n for n in range(3, 9)}}
+    assert found["schools"] == {n: n for n in range(1, 9)}
+
+
+def test_answers_without_school_network_or_date_are_counted(study: NetworkStudy, tmp_path: Path) -> None:
+    def unplaced(answers: pd.DataFrame) -> pd.DataFrame:
+        lost = answers["respondent_id"].eq("m10-0") & (answers["wave"] == "1")
+        undated = answers["respondent_id"].eq("m11-1") & (answers["wave"] == "2")
+        answers.loc[lost, ["school_id", "network_id"]] = None
+        answers.loc[undated, "date"] = pd.NaT
+        return answers
+
+    notes = OF_SURVEYS["survey_notes"](rewritten(study, tmp_path, unplaced))
+    own = notes[(notes["form"] == "conditions") & notes["rule"].str.startswith("no_")]
+    assert own[["rule", "wave", "count"]].values.tolist() == [
+        ["no_date", "2", 1], ["no_network", "1", 1], ["no_school", "1", 1],
+    ]  # fmt: skip
+    assert notes["text"].str.len().gt(10).all()
+
+
+def test_schools_first_asked_after_their_first_year_are_counted(study: NetworkStudy) -> None:
+    """Networks join in 2014 or 2015 by turns and are first asked in 2015: half of the 16 schools are asked late."""
+    dated = NetworkStudy(study.cohort, study.tables_folder, study.panel, study.instrument)
+    schools = study.tables.schools
+    entered = [None if pd.isna(network) else entry(network) for network in schools["network"]]
+    dated.__dict__["tables"] = replace(
+        study.tables, schools=schools.assign(entry_year=pd.array(entered, dtype="Int64"))
+    )
+    assert practice_waves(dated)["schools_asked_late"].tolist() == [8, 8, 8, 8]

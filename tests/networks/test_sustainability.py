@@ -17,10 +17,14 @@ RULES = load("sustainability")
 
 
 def answers(rows: dict[tuple[int, str, str], list[float]]) -> pd.DataFrame:
-    """Scores by (network, wave, role)."""
+    """Scores by (network, wave, role), one from each of the network's schools."""
     return pd.DataFrame(
-        [(n, wave, role, score) for (n, wave, role), scores in rows.items() for score in scores],
-        columns=["network", "wave", "role", "score"],
+        [
+            (n, f"n{n}s{school}", wave, role, score)
+            for (n, wave, role), scores in rows.items()
+            for school, score in enumerate(scores)
+        ],
+        columns=["network", "school", "wave", "role", "score"],
     )
 
 
@@ -94,15 +98,29 @@ def test_the_radar_counts_what_is_shown_in_each_part() -> None:
     assert table["share_shown"].tolist() == [1, 1, 0.5] * 2
 
 
-def test_change_of_one_network_has_welchs_interval() -> None:
-    """[1,2,3,4,5] and [3,4,5,6,12]: difference 3, se √(2.5/5 + 12.5/5) = √3, df 3²/(0.5²/4 + 2.5²/4) = 36/6.5."""
+def test_change_of_one_network_has_an_interval_by_school() -> None:
+    """Five schools with one answer a wave change by 2, 2, 2, 2 and 7: mean 3, se √(20/4/5) = √5/√5 = 1, df 4."""
     scores = answers({(1, "1", "participant"): [1, 2, 3, 4, 5], (1, "2", "participant"): [3, 4, 5, 6, 12]})
     found = lasting_change(scores, False, RULES)
-    half = stats.t.ppf(0.975, 36 / 6.5) * math.sqrt(3)
+    half = stats.t.ppf(0.975, 4) * 1
     assert found is not None
     assert found.change.mean == pytest.approx(3, abs=1e-12)
     assert (found.change.ci_low, found.change.ci_high) == pytest.approx((3 - half, 3 + half), abs=1e-9)
-    assert found.change.n == 10
+    assert (found.change.n, found.change.clusters) == (5, 5)
+
+
+def test_two_schools_of_a_network_are_no_data_and_the_card_says_why() -> None:
+    practice = answers({(1, wave, "participant"): scores for wave, scores in (("1", BEFORE), ("2", UP))})
+    practice["school"] = ["s1", "s1", "s1", "s2", "s2"] * 2
+    agency = practice.loc[practice["wave"] == "2"]
+    card = scorecard(Evidence(practice=practice, agency=agency), [1]).set_index(["scope", "criterion"])
+    for criterion in ("practice_participants", "agency_participants"):
+        for scope in ("overall", "network"):  # the only network is all of them
+            row = card.loc[(scope, criterion)]
+            assert row["verdict"] == "no_data"
+            assert row["evidence"] == (
+                "Fewer than 3 schools answered in a wave: within one network there is no interval."
+            )
 
 
 def test_overall_change_is_the_mean_of_the_networks_own_changes() -> None:
@@ -207,7 +225,11 @@ def test_planted_change_of_practice_appears_in_the_simulated_surveys(simulated) 
     surveys = simulated.tables.surveys
     items = surveys[surveys["instrument"] == "practice"].dropna(subset=["response"])
     turned = items["response"].where(~items["item"].str.endswith("r"), 6 - items["response"])
-    scores = items.assign(score=turned).groupby(["network", "wave", "role", "teacher"], as_index=False)["score"].mean()
+    scores = (
+        items.assign(score=turned)
+        .groupby(["network", "school", "wave", "role", "teacher"], as_index=False)["score"]
+        .mean()
+    )
     card = scorecard(Evidence(practice=scores), []).set_index("criterion")
     participants, colleagues = card.loc["practice_participants"], card.loc["practice_colleagues"]
     assert 0.1 < participants["value"] < 0.9

@@ -43,6 +43,8 @@ def test_answers_of_few_people_or_schools_are_withheld() -> None:
     scales = released["survey_scales"]
     assert scales["alpha"].isna().tolist() == [False, True, True]  # 52 people; 6 people; 2 schools
     assert scales["n"].tolist()[0] == 50
+    # Whether a withheld coefficient reaches its standard is withheld with it.
+    assert scales["standard"].isna().tolist() == [False, True, True]
     assert scales["n_suppressed"].tolist() == [False, True, True]
     conditions = released["moderation_conditions"]
     assert conditions["estimate"].isna().tolist() == [False, True]  # the second rests on two networks

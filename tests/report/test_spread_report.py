@@ -9,6 +9,7 @@ import pytest
 
 from plneval.report import figures, spread_data, spread_tables, spread_wording
 from plneval.report.load import Released
+from plneval.standards import load
 
 
 def test_the_spread_stands_beside_that_of_the_growth_model(released: Callable[[str], Released]) -> None:
@@ -41,7 +42,26 @@ def test_items_are_those_of_the_wave_that_most_people_answered(released: Callabl
         assert spread_tables.items(study)["With the rest"].tolist() == ["0.50", "0.50"]
     finally:
         study.tables["survey_items"] = before
-    assert spread_tables.agreement(study)["Within"].tolist() == ["network", "school"]
+    agreed = spread_tables.agreement(study)
+    assert agreed["Within"].tolist() == ["network", "school"]
+    assert agreed["Standard"].tolist() == ["met", "r_wg below"]
+    assert spread_tables.scales(study)["Standard"].tolist() == ["met", "below", "met"]
+
+
+def test_limits_of_reliability_come_from_the_standard(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "below 0.70 a scale measures with much error" in spread_tables.reliability_words()
+    assert "the uniform null" in spread_tables.reliability_words()
+    other = load("survey_quality").model_copy(update={"minimum_reliability": 0.8})
+    monkeypatch.setattr("plneval.standards.load", lambda _: other)
+    assert "below 0.80 a scale" in spread_tables.reliability_words()
+
+
+def test_the_report_counts_schools_that_were_first_asked_after_joining(released: Callable[[str], Released]) -> None:
+    assert spread_tables.asked_late(released("benefit")) == (
+        "The first answers about practice came after the first year of participation in 5 schools (participants) and "
+        "no school (colleagues)."
+    )
+    assert spread_tables.asked_late(released("inconclusive")) == ""
 
 
 def test_funders_are_told_that_chance_may_explain_the_differences(released: Callable[[str], Released]) -> None:

@@ -183,7 +183,7 @@ def _evidence(study: NetworkStudy, specs: Mapping[str, ModelSpec], records: pd.D
 
 
 def survey_scores(study: NetworkStudy, what: str) -> tuple[pd.DataFrame, Form] | str:
-    """Scores of practice, policy or agency: network, wave, role, score; or why there are none.
+    """Scores of practice, policy or agency: network, cluster, school, wave, role, score; or why there are none.
 
     The first form of the instrument that measures it and was answered is taken; a respondent's scales are averaged.
     """
@@ -202,8 +202,9 @@ def survey_scores(study: NetworkStudy, what: str) -> tuple[pd.DataFrame, Form] |
     rows = rows.loc[rows["scale"].isin(measured)]
     keys = ["respondent", "wave"]
     means = rows.groupby(keys, sort=True)["score"].mean().reset_index()
-    who = rows.drop_duplicates(keys)[[*keys, "network", "role"]]
-    return who.merge(means, on=keys)[["network", "wave", "role", "score"]], found.form
+    about = ["network", "cluster", "school", "role"]
+    who = rows.drop_duplicates(keys)[[*keys, *about]]
+    return who.merge(means, on=keys)[[*about, "wave", "score"]], found.form
 
 
 def _outcomes(

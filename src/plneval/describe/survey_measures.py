@@ -11,6 +11,8 @@ import pandas as pd
 from plneval.describe.practice_waves import practice_waves
 from plneval.networks.agreement import agreement_table
 from plneval.networks.answers import Scored, scored
+from plneval.networks.conditions import RULES as CONDITION_RULES
+from plneval.networks.conditions import early_conditions
 from plneval.networks.factor_model import factor_model
 from plneval.networks.reliability import reliability_table
 from plneval.networks.scales import RULES
@@ -30,6 +32,7 @@ SCALES: Final = {
     "sd": "float64",
     **dict.fromkeys(NUMBERS, "float64"),
     "warnings": "str",
+    "standard": "str",
 }
 ITEMS: Final = {
     **KEY,
@@ -51,6 +54,8 @@ AGREEMENT: Final = {
     "n_respondents": "Int64",
     **dict.fromkeys(AGREEMENT_NUMBERS, "float64"),
     "warnings": "str",
+    "icc2_standard": "str",
+    "r_wg_standard": "str",
 }
 FIT: Final = ("chi2", "p", "cfi", "tli", "rmsea", "rmsea_low", "rmsea_high", "srmr")
 FACTOR_MODEL: Final = {
@@ -143,14 +148,26 @@ def survey_factor_model(study: NetworkStudy) -> pd.DataFrame:
 
 
 def survey_notes(study: NetworkStudy) -> pd.DataFrame:
-    """What happened to answers that could not be used, by rule, form and wave; columns :data:`NOTES`."""
+    """What happened to answers that could not be used, by rule, form and wave; columns :data:`NOTES`.
+
+    Of networks' conditions also what was taken: the first wave, so that answers of later ones are not used. Rules that
+    hold for a scale count respondents, of the scale that has most; the others count answers.
+    """
     parts = []
     for one in _forms(study):
-        few = reliability_table(one.answers, one.form)[2]
-        notes = pd.concat([one.notes, few], ignore_index=True)
-        parts.append(notes.groupby(["rule", "form", "wave"], sort=True)["count"].sum().reset_index())
+        by_scale = [reliability_table(one.answers, one.form)[2], _of_conditions(one)]
+        for notes, how in ((one.notes, "sum"), (pd.concat(by_scale, ignore_index=True), "max")):
+            parts.append(notes.groupby(["rule", "form", "wave"], sort=True)["count"].agg(how).reset_index())
     table = _table(parts, {name: kind for name, kind in NOTES.items() if name != "text"})
-    return table.assign(text=table["rule"].map(RULES).astype("str"))[list(NOTES)]
+    return table.assign(text=table["rule"].map({**RULES, **CONDITION_RULES}).astype("str"))[list(NOTES)]
+
+
+def _of_conditions(one: Scored) -> pd.DataFrame:
+    """What networks' conditions were taken from, where the form asks about any: rule, form, wave, count by scale."""
+    measured = [name for name, scale in one.form.scales.items() if scale.measures == "condition"]
+    scores = one.scores.loc[one.scores["scale"].isin(measured)]
+    notes = early_conditions(scores, "network", minimum_respondents=one.form.minimum_respondents).notes
+    return notes.assign(form=one.name)
 
 
 def survey_instrument(study: NetworkStudy) -> pd.DataFrame:

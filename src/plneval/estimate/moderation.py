@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -15,13 +15,15 @@ from plneval.estimate.fit import Basis, Estimate, Fit, no_covariance, no_influen
 from plneval.estimate.network_effects import NetworkEffects, NoNetworkEffects
 from plneval.estimate.sample import modelled_column
 from plneval.estimate.spread import COMPARISON, SAMPLE, effects_by_network
-from plneval.networks.answers import scored
-from plneval.networks.conditions import early_conditions
+from plneval.networks.agreement import within_group_agreement
+from plneval.networks.answers import Scored, scored
+from plneval.networks.conditions import Conditions, early_conditions
 from plneval.networks.moderation import Moderation as Found
 from plneval.networks.moderation import condition_timing
 from plneval.networks.moderation import moderation as slope_on
 from plneval.networks.structure import structure
 from plneval.networks.study import NetworkStudy
+from plneval.standards import load
 
 STRUCTURE: Final = {
     "density": ("density", "Density of ties"),
@@ -38,11 +40,23 @@ WARNINGS: Final = {
     "networks_measured_late_left_out": "networks measured after their first outcome are left out",
     "condition_does_not_vary": "the condition is the same in all networks",
     "reliability_too_low": "too unreliable to adjust; the slope is for one SD of the condition as measured",
+    "reliability_below_standard": "networks' means are less reliable than the standard asks",
+    "agreement_below_standard": "members of one network agree less than the standard asks",
     "reliability_taken_as_known": "the reliability counts as known",
     "condition_during_participation": "in some networks measured more than a year after joining",
     "condition_after_outcome": "measured after the outcome, which may have shaped the answers",
+    "condition_wave_of_few": "answers of a wave of too few are left out",
+    "condition_network_of_few": "networks' only answers in a wave are left out",
+    "condition_wave_in_two_years": "in some networks one wave lies in several school years: counted as the last",
 }
-"""Warnings of :func:`plneval.networks.moderation.moderation` in words."""
+"""Warnings of :func:`plneval.networks.moderation.moderation`, and of how conditions were measured, in words."""
+NO_RELIABILITY: Final = {
+    "few_respondents": "fewer answers in networks' first waves than the questionnaire asks for: no reliability",
+    "one_group": "members of one network only answered",
+    "no_variance_within": "all members of each network answered alike, so that no reliability can be told",
+}
+"""Why a condition has no reliability, by the warning of :func:`plneval.networks.agreement.agreement`."""
+NO_ANSWERS: Final = "no network has two answers that say when they were given"
 LATE: Final = "first measured after the outcome in {count} of {networks} networks: refused as a moderator"
 
 
@@ -57,6 +71,7 @@ class Moderator:
     unit : what the slope, which is for one point, is multiplied by: an SD of the true condition, or of the condition as
         measured where it is too unreliable to tell the true one's.
     schools : member schools of the networks used.
+    answers : respondents by what became of their answers (:data:`plneval.networks.conditions.RULES`), all waves.
     """
 
     name: str
@@ -67,6 +82,7 @@ class Moderator:
     found: Found | None
     unit: float
     schools: int
+    answers: dict[str, int] = field(default_factory=dict)
 
 
 def moderators(study: NetworkStudy, spec: Moderation) -> tuple[NetworkEffects, list[Moderator]]:
@@ -111,6 +127,7 @@ def moderation(study: NetworkStudy, spec: Moderation) -> Fit:
             {"name": one.name, "kind": one.kind, "state": one.state, "reason": one.reason, "unit": _number(one.unit)}
             for one in tried
         ],
+        "answers": {one.name: one.answers for one in tried if one.kind == "condition"},
     }
     without = [f"{one.label}: {one.reason}" for one in tried if one.found is None]
     if without:
@@ -141,17 +158,45 @@ def _conditions(study: NetworkStudy, spec: Moderation, effects: NetworkEffects) 
     answers = scored(study, spec.form)
     if answers is None:
         return []
-    early = early_conditions(answers.scores, "network")
+    early = early_conditions(answers.scores, "network", minimum_respondents=form.minimum_respondents)
     tried = []
     for name in names:
         measured = early.table.loc[early.table["scale"] == name].set_index("unit")
-        about = {"name": name, "label": form.scales[name].label, "kind": "condition"}
-        if name not in early.agreement:
-            tried.append(_none(about, "not_estimable", "no network has two answers that say when they were given"))
+        about = {"name": name, "label": form.scales[name].label, "kind": "condition", "answers": _told(early, name)}
+        if measured.empty:
+            few = "condition_wave_of_few" in about["answers"]
+            reason = "no wave has the answers that the questionnaire asks for" if few else NO_ANSWERS
+            tried.append(_none(about, "not_estimable", reason))
             continue
-        error = early.agreement[name].icc2_se
-        tried.append(_tried(about, measured, effects, spec, error))
+        error = early.agreement[name]
+        if measured["reliability"].isna().any():
+            reason = next(words for code, words in NO_RELIABILITY.items() if code in error.warnings)
+            tried.append(_none(about, "not_estimable", reason))
+            continue
+        said = _measured_how(answers, name, measured, about["answers"])
+        tried.append(_tried(about, measured, effects, spec, error.icc2_se, said))
     return tried
+
+
+def _told(early: Conditions, scale: str) -> dict[str, int]:
+    """Respondents by what became of their answers to one scale."""
+    own = early.notes.loc[early.notes["scale"] == scale]
+    return {str(rule): int(count) for rule, count in own.groupby("rule", sort=True)["count"].sum().items()}
+
+
+def _measured_how(answers: Scored, scale: str, measured: pd.DataFrame, told: dict[str, int]) -> tuple[str, ...]:
+    """Codes of :data:`WARNINGS` that concern the answers behind a condition: too few, too late, too little agreement."""
+    said = [code for code in told if code in WARNINGS]
+    # The rows of the items stand in the order of the scale's scores.
+    who = answers.scores.loc[answers.scores["scale"] == scale]
+    used = (who["wave"] == who["network"].map(measured["wave"])).fillna(False).to_numpy(dtype=bool)
+    items = answers.answers.table.loc[used, list(answers.form.scales[scale].items)]
+    network = pd.Series(who.loc[used, "network"].to_numpy(), index=items.index)
+    asked = items.loc[:, items.notna().any()]
+    within = within_group_agreement(asked, network, lowest=answers.form.lowest, highest=answers.form.highest)
+    if within["r_wg_j"].median() < load("survey_quality").minimum_r_wg:
+        said.append("agreement_below_standard")
+    return tuple(said)
 
 
 def _structures(study: NetworkStudy, spec: Moderation, effects: NetworkEffects) -> list[Moderator]:
@@ -172,9 +217,14 @@ def _structures(study: NetworkStudy, spec: Moderation, effects: NetworkEffects) 
 
 
 def _tried(
-    about: dict[str, Any], measured: pd.DataFrame, effects: NetworkEffects, spec: Moderation, reliability_se: float
+    about: dict[str, Any],
+    measured: pd.DataFrame,
+    effects: NetworkEffects,
+    spec: Moderation,
+    reliability_se: float,
+    said: tuple[str, ...] = (),
 ) -> Moderator:
-    """Slope of the networks' effects on one measure, if it may be used."""
+    """Slope of the networks' effects on one measure, if it may be used; ``said`` are more warnings of it."""
     own = measured[["condition", "reliability", "measured"]].astype("float64")
     table = effects.table.set_index("unit").join(own).reset_index()
     known = table.dropna(subset=["condition"])
@@ -196,7 +246,12 @@ def _tried(
     used = known.loc[~late] if spec.late == "leave_out" else known
     unit = found.observed_sd if math.isnan(found.slope) else found.true_sd
     return Moderator(
-        **about, state="estimated", reason="", found=found, unit=unit, schools=int(used["n_schools"].sum())
+        **about,
+        state="estimated",
+        reason="",
+        found=replace(found, warnings=(*found.warnings, *said)),
+        unit=unit,
+        schools=int(used["n_schools"].sum()),
     )
 
 

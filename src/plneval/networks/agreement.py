@@ -3,7 +3,8 @@ r"""May respondents' scores be averaged to a school's or a network's score? ICC(
 ICC(1) = (MSB − MSW)/(MSB + (n₀ − 1) MSW) is the share of the scores' variance that lies between groups; ICC(2) =
 (MSB − MSW)/MSB is the reliability of the groups' means (Bliese 2000); the reliability of the mean of a group of n is
 n ρ/(1 + (n − 1) ρ). r_wg compares the variance within one group with that of answers spread evenly over the scale,
-σ²_E = (A² − 1)/12 for A points (James, Demaree and Wolf 1984).
+σ²_E = (A² − 1)/12 for A points (James, Demaree and Wolf 1984). This uniform null is the only one here: where people
+tend to one side of the scale whatever they think, answers are alike by that alone, and r_wg is too high.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from numpy.typing import NDArray
 
 from plneval.config.instrument import Form
 from plneval.networks.scales import Answers
+from plneval.standards import load
+from plneval.standards.survey_quality import held_against
 
 Floats = NDArray[np.float64]
 
 _NOTHING: Final = (float("nan"),) * 12
+_SAME: Final = 1e-12
+"""Groups' means that differ by less, relative to their size, are equal: the rest is rounding."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,13 @@ class Agreement:
     icc1, icc1_low, icc1_high
         ICC(1) with its interval by F: exact for equal groups (Searle 1971), with n₀ otherwise.
     icc2, icc2_low, icc2_high, icc2_se
-        ICC(2) with its interval by F and its standard error (1 − ICC(2)) √(2/df_between + 2/df_within).
+        ICC(2) with its interval by F and its standard error (1 − ICC(2)) √(2/df_between + 2/df_within). Where all
+        groups have the same mean (F = 0) ICC(2) would be minus infinity: it and both intervals are missing.
     f, df_between, df_within, p
         Test of no difference between groups.
     warnings
-        Any of ``one_group``, ``one_respondent_a_group``, ``no_variance_within``, ``no_more_alike_than_chance``,
-        ``group_of_one_respondent``.
+        Any of ``few_respondents``, ``one_group``, ``one_respondent_a_group``, ``no_variance_within`` (nothing is
+        computed), ``no_more_alike_than_chance``, ``group_of_one_respondent``.
     """
 
     n_groups: int
@@ -60,8 +66,10 @@ class Agreement:
     warnings: tuple[str, ...] = ()
 
 
-def agreement(score: pd.Series, group: pd.Series, *, level: float = 0.95) -> Agreement:
+def agreement(score: pd.Series, group: pd.Series, *, minimum_respondents: int = 0, level: float = 0.95) -> Agreement:
     """ICC(1) and ICC(2) by one-way analysis of variance; rows without score or group are left out.
+
+    With fewer respondents than ``minimum_respondents`` nothing is computed.
 
     # ASSUME: respondents of one group are independent given the group: for networks this leaves out that several of
     them teach in one school, and ICC(2) of networks is on the high side where schools differ within networks.
@@ -74,7 +82,9 @@ def agreement(score: pd.Series, group: pd.Series, *, level: float = 0.95) -> Agr
     groups, total = len(sizes), float(sizes.sum())
     inside = float(((rows["score"] - by_group.transform("mean")) ** 2).sum())
     refusal = (
-        "one_group"
+        "few_respondents"
+        if total < minimum_respondents
+        else "one_group"
         if groups < 2
         else "one_respondent_a_group"
         if total <= groups
@@ -86,9 +96,12 @@ def agreement(score: pd.Series, group: pd.Series, *, level: float = 0.95) -> Agr
         return Agreement(groups, int(total), *_NOTHING, warnings=(refusal,))
     df_between, df_within = groups - 1, total - groups
     between = float((sizes * (means - (sizes * means).sum() / total) ** 2).sum()) / df_between
-    f = between / (inside / df_within)
+    # Equal means differ by rounding, and F would be 1e-30 in place of 0.
+    f = 0.0 if np.ptp(means) <= _SAME * np.abs(means).max() else between / (inside / df_within)
     n_0 = (total - float((sizes**2).sum()) / total) / df_between
-    low, high = (f / float(fdtri(df_between, df_within, q)) for q in ((1 + level) / 2, (1 - level) / 2))
+    quantiles = [float(fdtri(df_between, df_within, q)) for q in ((1 + level) / 2, (1 - level) / 2)]
+    low, high = (f / quantile if f > 0 else float("nan") for quantile in quantiles)
+    inverse = 1 / f if f > 0 else float("nan")
     warnings = ["no_more_alike_than_chance"] if f <= 1 else []
     return Agreement(
         n_groups=groups,
@@ -97,10 +110,10 @@ def agreement(score: pd.Series, group: pd.Series, *, level: float = 0.95) -> Agr
         icc1=(f - 1) / (f + n_0 - 1),
         icc1_low=(low - 1) / (low + n_0 - 1),
         icc1_high=(high - 1) / (high + n_0 - 1),
-        icc2=1 - 1 / f,
+        icc2=1 - inverse,
         icc2_low=1 - 1 / low,
         icc2_high=1 - 1 / high,
-        icc2_se=float(np.sqrt(2 / df_between + 2 / df_within)) / f,
+        icc2_se=float(np.sqrt(2 / df_between + 2 / df_within)) * inverse,
         f=f,
         df_between=df_between,
         df_within=df_within,
@@ -154,6 +167,9 @@ def agreement_table(
 ) -> pd.DataFrame:
     """Agreement of every scale in every wave, for averages over schools or networks.
 
+    A wave in which fewer people have a score and a group than ``form.minimum_respondents`` has neither ICC nor r_wg,
+    as it has no reliability: ``few_respondents``.
+
     Parameters
     ----------
     answers, scores
@@ -162,17 +178,23 @@ def agreement_table(
     Returns
     -------
     form, wave, scale, level (``school`` or ``network``), the fields of :class:`Agreement` (warnings joined by ``; ``),
-    r_wg_j_median, r_wg_j_low_quarter (over groups of two or more), groups_more_spread_than_chance.
+    r_wg_j_median, r_wg_j_low_quarter (over groups of two or more), groups_more_spread_than_chance, icc2_standard and
+    r_wg_standard: whether ICC(2) and the median of r_wg(J) reach the standard ``survey_quality`` (``met``, ``below``,
+    empty where there is nothing to compare).
     """
+    quality = load("survey_quality")
     rows: list[dict[str, Any]] = []
     for wave, here in scores.groupby("wave", sort=True):
         asked = answers.table.loc[answers.table["wave"] == wave]
         for name, scale in form.scales.items():
             mine = here.loc[here["scale"] == name]
-            found = agreement(mine["score"], mine[by])
+            found = agreement(mine["score"], mine[by], minimum_respondents=form.minimum_respondents)
             items = [item for item in scale.items if asked[item].notna().any()]
             within = within_group_agreement(asked[items], asked[by], lowest=form.lowest, highest=form.highest)
+            if "few_respondents" in found.warnings:
+                within = within.iloc[:0]
             values = within["r_wg_j"].dropna()
+            median = float(values.median()) if len(values) else float("nan")
             rows.append(
                 {
                     "form": answers.form,
@@ -181,9 +203,11 @@ def agreement_table(
                     "level": by.removesuffix("_id"),
                     **asdict(found),
                     "warnings": "; ".join(found.warnings),
-                    "r_wg_j_median": float(values.median()) if len(values) else float("nan"),
+                    "r_wg_j_median": median,
                     "r_wg_j_low_quarter": float(values.quantile(0.25)) if len(values) else float("nan"),
                     "groups_more_spread_than_chance": int(within["more_spread_than_chance"].sum()),
+                    "icc2_standard": held_against(quality.minimum_icc2, found.icc2),
+                    "r_wg_standard": held_against(quality.minimum_r_wg, median),
                 }
             )
     return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from plneval.artifacts import read_table
 from plneval.config.instrument import Form
-from plneval.networks.scales import Answers, read_answers, scale_scores
+from plneval.networks.scales import NOTE_COLUMNS, Answers, read_answers, scale_scores
 from plneval.networks.study import NetworkStudy
 
 
@@ -21,9 +21,11 @@ class Scored:
     name, form : the questionnaire.
     answers : as :func:`plneval.networks.scales.read_answers` gives them.
     raw : scale scores with pseudonyms, in the same order as ``scores``.
-    scores : scale scores with numbers: wave, date, school, network, teacher, role, scale, score, n_answered, n_items,
-        year. A respondent who named no network counts for the first network of their school.
-    notes : what happened to answers: rule, form, wave, item, count.
+    scores : scale scores with numbers: wave, date, school, network, cluster, teacher, role, scale, score, n_answered,
+        n_items, year. A respondent who named no network counts for the first network of their school; networks that
+        share schools have one cluster (the network's number otherwise).
+    notes : what happened to answers: rule, form, wave, item, count; respondents without school, network or date are
+        counted once a wave, without item.
     """
 
     name: str
@@ -49,4 +51,28 @@ def scored(study: NetworkStudy, name: str) -> Scored | None:
     of_school = study.schools.set_index("school")["network"]
     scores["network"] = scores["network"].astype("Int64").fillna(scores["school"].map(of_school).astype("Int64"))
     scores["year"] = study.tables.calendar.year_of(pd.to_datetime(scores["date"]))
-    return Scored(name, form, answers, raw, scores, pd.concat([answers.notes, few], ignore_index=True))
+    scores["cluster"] = scores["network"].map(_clusters(study.schools)).fillna(scores["network"])
+    notes = pd.concat([answers.notes, few, _unplaced(scores, name)], ignore_index=True)
+    return Scored(name, form, answers, raw, scores, notes)
+
+
+def _clusters(schools: pd.DataFrame) -> pd.Series:
+    """Cluster by network, as the smallest number of the networks in it; empty where schools are the clusters."""
+    if "cluster" not in schools:
+        return pd.Series(dtype="Int64")
+    members = schools.dropna(subset=["network"])
+    if (members.groupby("network")["cluster"].nunique() > 1).any():
+        return pd.Series(dtype="Int64")
+    smallest = members.groupby("cluster")["network"].min()
+    return members.groupby("network")["cluster"].first().map(smallest).astype("Int64")
+
+
+def _unplaced(scores: pd.DataFrame, form: str) -> pd.DataFrame:
+    """Respondents who cannot be placed in a school, a network or a school year, by wave."""
+    once = scores.loc[scores["scale"] == scores["scale"].min()]
+    notes = [
+        (f"no_{what}", form, str(wave), "", int(count))
+        for what, column in (("school", "school"), ("network", "network"), ("date", "year"))
+        for wave, count in once.loc[once[column].isna()].groupby("wave", sort=True).size().items()
+    ]
+    return pd.DataFrame(notes, columns=list(NOTE_COLUMNS)).astype(NOTE_COLUMNS)

@@ -9,18 +9,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plneval.networks.cluster_means import ClusterMean, cluster_mean
 from plneval.standards.records import SustainabilityRules
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with its interval; ``n`` counts ``n_unit`` ('respondents' or 'networks')."""
+    """A mean with its interval, missing with too few clusters.
+
+    ``n`` counts ``n_unit``: 'networks', or 'respondents' (of a change: in the wave with fewer of them, since one person
+    may have answered in both). ``clusters``: networks, or the schools that one network's interval rests on.
+    """
 
     mean: float
     ci_low: float
     ci_high: float
     n: int
     n_unit: str
+    clusters: int
 
 
 @dataclass(frozen=True)
@@ -53,16 +61,21 @@ def lasting_change(
 ) -> Change | None:
     """Change of the mean score from the first to the last wave with enough answers.
 
-    # ASSUME: respondents of a network answer independently of each other, and of themselves in another wave (Welch's
-    interval); networks are independent. Overall, it is the mean of the networks' own changes, weighted by their
-    answers (n₁n₂/(n₁ + n₂)), with a t interval over networks; a network then needs one answer in two waves, and all
-    networks together as many in their first and in their last wave as one network would. With a single network it is
-    that network's change.
+    Overall, it is the mean of the networks' own changes, weighted by their answers (n₁n₂/(n₁ + n₂)), with an interval
+    by network; a network then needs one answer in two waves, and all networks together as many in their first and in
+    their last wave as one network would. Of one network (also where there is no other) it is the difference of the two
+    waves' means with an interval by school, missing with fewer than ``rules.minimum_schools`` in a wave. Both are by
+    :func:`plneval.networks.cluster_means.cluster_mean`: what answers of one network (school) share, and that the same
+    person answers twice, is in the errors.
+
+    # ASSUME: networks are independent (those that share schools, which ``cluster`` says, count as one), and within one
+    # network its schools are.
 
     Parameters
     ----------
     scores
-        network, wave, score; a row a respondent and wave.
+        network, school, wave, score and, where networks share schools, cluster; a row a respondent and wave. Of one
+        network only answers with a school count.
     overall
         Average changes within networks, so that networks that are asked in other waves do not shift the mean.
 
@@ -73,44 +86,76 @@ def lasting_change(
     order = ordered_waves(scores, waves)
     rows = scores.dropna(subset=["score"])
     if overall and rows["network"].nunique() > 1:
-        return _overall_change([_by_wave(own, order, 1) for _, own in rows.groupby("network", sort=True)], order, rules)
+        return _overall_change(rows, order, rules)
+    rows = rows.dropna(subset=["school"])
     enough = _by_wave(rows, order, rules.minimum_respondents)
     if len(enough) < rules.minimum_waves:
         return None
-    first, last = next(iter(enough.values())), list(enough.values())[-1]
-    peak = max(_rises(enough))
-    return Change(_welch(first, last, rules.confidence_level), peak, *_ends(enough))
+    first, last = next(iter(enough)), list(enough)[-1]
+    found = _by_school(rows, [first, last], rules)
+    n = min(len(enough[first]), len(enough[last]))
+    return Change(_mean(found, n, "respondents"), max(_rises(enough)), *_ends(enough))
 
 
-def _overall_change(
-    networks: list[dict[str, NDArray[np.float64]]], order: list[str], rules: SustainabilityRules
-) -> Change | None:
-    known = [enough for enough in networks if len(enough) >= rules.minimum_waves]
-    first_n, last_n = (np.array([len(list(enough.values())[end]) for enough in known], float) for end in (0, -1))
+def _overall_change(rows: pd.DataFrame, order: list[str], rules: SustainabilityRules) -> Change | None:
+    networks = {network: _by_wave(own, order, 1) for network, own in rows.groupby("network", sort=True)}
+    known = {network: enough for network, enough in networks.items() if len(enough) >= rules.minimum_waves}
+    first_n, last_n = (
+        np.array([len(list(enough.values())[end]) for enough in known.values()], float) for end in (0, -1)
+    )
     if len(known) < 2 or min(first_n.sum(), last_n.sum()) < rules.minimum_respondents:
         return None
-    rises = [_rises(enough) for enough in known]
+    rises = [_rises(enough) for enough in known.values()]
     names = [_named(wave) for wave in order]
-    first = min((_ends(enough)[0] for enough in known), key=names.index)
-    last = max((_ends(enough)[1] for enough in known), key=names.index)
+    first = min((_ends(enough)[0] for enough in known.values()), key=names.index)
+    last = max((_ends(enough)[1] for enough in known.values()), key=names.index)
     weight = first_n * last_n / (first_n + last_n)
-    change = _mean(np.array([own[-1] for own in rises]), rules.confidence_level, "networks", weight)
-    return Change(change, float(np.average([max(own) for own in rises], weights=weight)), first, last)
+    found = _by_cluster(rows, list(known), np.array([own[-1] for own in rises]), weight, rules)
+    peak = float(np.average([max(own) for own in rises], weights=weight))
+    return Change(_mean(found, len(known), "networks"), peak, first, last)
 
 
-def _by_wave(rows: pd.DataFrame, order: list[str], minimum: int) -> dict[str, NDArray[np.float64]]:
+def _by_cluster(
+    rows: pd.DataFrame, networks: list[object], values: Floats, weight: Floats, rules: SustainabilityRules
+) -> ClusterMean:
+    """Weighted mean of networks' values, with an interval by cluster of networks."""
+    cluster = pd.Series(networks)
+    if "cluster" in rows:
+        cluster = cluster.map(rows.groupby("network")["cluster"].first())
+    table = pd.DataFrame({"weight": weight, "total": weight * values})
+    sums = table.groupby(cluster.to_numpy(), sort=True).sum()
+    return cluster_mean(
+        sums["weight"].to_numpy()[:, None], sums["total"].to_numpy()[:, None], level=rules.confidence_level
+    )
+
+
+def _by_school(rows: pd.DataFrame, waves: list[str], rules: SustainabilityRules) -> ClusterMean:
+    """The mean in one wave, or the change between two, with an interval by school."""
+    wave = rows["wave"].astype("str")
+    by = rows.loc[wave.isin(waves)].groupby(["school", wave], sort=True)["score"].agg(["size", "sum"])
+    size, total = (
+        by[column].unstack(fill_value=0).reindex(columns=waves).to_numpy(dtype=np.float64) for column in ("size", "sum")
+    )
+    return cluster_mean(size, total, level=rules.confidence_level, clusters=rules.minimum_schools)
+
+
+def _mean(found: ClusterMean, n: int, unit: str) -> Mean:
+    return Mean(found.estimate, found.low, found.high, n, unit, found.n_clusters)
+
+
+def _by_wave(rows: pd.DataFrame, order: list[str], minimum: int) -> dict[str, Floats]:
     """Scores by wave, in order, of waves with enough of them."""
     found = {str(wave): own["score"].to_numpy(dtype=np.float64) for wave, own in rows.groupby("wave")}
     return {wave: found[wave] for wave in order if len(found.get(wave, ())) >= minimum}
 
 
-def _rises(by_wave: dict[str, NDArray[np.float64]]) -> list[float]:
+def _rises(by_wave: dict[str, Floats]) -> list[float]:
     """Rise of the mean over the first wave, in each later one."""
     first, *later = (float(values.mean()) for values in by_wave.values())
     return [mean - first for mean in later]
 
 
-def _ends(by_wave: dict[str, NDArray[np.float64]]) -> tuple[str, str]:
+def _ends(by_wave: dict[str, Floats]) -> tuple[str, str]:
     names = [_named(wave) for wave in by_wave]
     return names[0], names[-1]
 
@@ -119,54 +164,30 @@ def _named(wave: str) -> str:
     return f"wave {wave}"
 
 
-def _welch(first: NDArray[np.float64], last: NDArray[np.float64], level: float) -> Mean:
-    """Difference of two means with Welch's interval."""
-    from scipy import stats
-
-    found = stats.ttest_ind(last, first, equal_var=False).confidence_interval(level)
-    difference = float(last.mean() - first.mean())
-    low, high = float(found.low), float(found.high)
-    if np.isnan(low):
-        # Nobody's answer differs from anybody's in their wave: the interval is the difference itself.
-        low = high = difference
-    return Mean(difference, low, high, len(first) + len(last), "respondents")
-
-
 def last_level(
     scores: pd.DataFrame, overall: bool, rules: SustainabilityRules, waves: Sequence[str] | None = None
 ) -> tuple[Mean, str] | None:
     """Mean score in the last wave with enough answers, and that wave.
 
-    Overall it is the mean of the networks' means, weighted by their answers, with a t interval over networks.
-    Assumptions, and how many answers are needed, as in :func:`lasting_change`.
+    Overall it is the mean of the networks' means, weighted by their answers, with an interval by network; of one
+    network the mean over respondents with an interval by school. Assumptions, and how many answers and schools are
+    needed, as in :func:`lasting_change`.
     """
     order = ordered_waves(scores, waves)
     rows = scores.dropna(subset=["score"])
     if not overall or rows["network"].nunique() < 2:
+        rows = rows.dropna(subset=["school"])
         enough = _by_wave(rows, order, rules.minimum_respondents)
         if not enough:
             return None
-        return _mean(list(enough.values())[-1], rules.confidence_level, "respondents"), _ends(enough)[1]
-    found = [_by_wave(own, order, 1) for _, own in rows.groupby("network", sort=True)]
-    known = [enough for enough in found if enough]
-    latest = [list(enough.values())[-1] for enough in known]
+        last = list(enough)[-1]
+        return _mean(_by_school(rows, [last], rules), len(enough[last]), "respondents"), _ends(enough)[1]
+    found = {network: _by_wave(own, order, 1) for network, own in rows.groupby("network", sort=True)}
+    known = {network: enough for network, enough in found.items() if enough}
+    latest = [list(enough.values())[-1] for enough in known.values()]
     if len(known) < 2 or sum(map(len, latest)) < rules.minimum_respondents:
         return None
-    wave = max((_ends(enough)[1] for enough in known), key=[_named(wave) for wave in order].index)
+    wave = max((_ends(enough)[1] for enough in known.values()), key=[_named(wave) for wave in order].index)
     means = np.array([float(values.mean()) for values in latest])
-    return _mean(means, rules.confidence_level, "networks", np.array([float(len(values)) for values in latest])), wave
-
-
-def _mean(values: NDArray[np.float64], level: float, unit: str, weight: NDArray[np.float64] | None = None) -> Mean:
-    r"""Weighted mean of k values with a t interval (k − 1 df).
-
-    Variance :math:`\tfrac{k}{k-1} \sum w_i^2 (x_i - \bar x)^2 / (\sum w_i)^2`, with equal weights that of the mean.
-    """
-    from scipy import stats
-
-    k = len(values)
-    share = np.full(k, 1 / k) if weight is None else weight / weight.sum()
-    mean = float(share @ values)
-    se = float(np.sqrt(k / (k - 1) * (share**2 @ (values - mean) ** 2)))
-    half = float(stats.t.ppf((1 + level) / 2, k - 1)) * se
-    return Mean(mean, mean - half, mean + half, k, unit)
+    answers = np.array([float(len(values)) for values in latest])
+    return _mean(_by_cluster(rows, list(known), means, answers, rules), len(known), "networks"), wave

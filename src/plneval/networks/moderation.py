@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plneval.errors import UserError
 from plneval.networks.random_effects import RandomEffects, covariance_matrix, random_effects
+from plneval.standards import load
 
 Floats = NDArray[np.float64]
 Timing = Literal["before_or_early", "during", "after_outcome"]
@@ -68,7 +69,8 @@ class Moderation:
         ``after_outcome``.
     warnings
         Any of ``few_networks``, ``networks_without_condition``, ``networks_measured_late_left_out``,
-        ``condition_does_not_vary``, ``reliability_too_low``, ``reliability_taken_as_known``,
+        ``condition_does_not_vary``, ``reliability_too_low``, ``reliability_below_standard`` (the mean reliability is
+        below the standard ``survey_quality`` asks of groups' means), ``reliability_taken_as_known``,
         ``condition_during_participation``, ``condition_after_outcome``.
     """
 
@@ -160,6 +162,8 @@ def moderation(
     naive = random_effects(y, matrix, _with_constant(w), level=level)
     warnings += ["few_networks"] if k < FEW_NETWORKS else []
     slope, se = _adjusted(y, matrix, w, reliability, reliability_se, naive)
+    if mean < load("survey_quality").minimum_icc2:
+        warnings.append("reliability_below_standard")
     if np.isnan(slope):
         warnings.append("reliability_too_low")
     elif reliability_se == 0 and mean < 1:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from plneval.config.instrument import Form
 from plneval.networks.one_factor import one_factor
 from plneval.networks.scales import NOTE_COLUMNS, Answers
+from plneval.standards import load
+from plneval.standards.survey_quality import held_against
 
 Floats = NDArray[np.float64]
 
@@ -152,12 +154,15 @@ def reliability_table(answers: Answers, form: Form) -> tuple[pd.DataFrame, pd.Da
     Returns
     -------
     reliability
-        form, wave, scale, label, measures, and the fields of :class:`Reliability` (warnings joined by ``; ``).
+        form, wave, scale, label, measures, and the fields of :class:`Reliability` (warnings joined by ``; ``);
+        standard: ``met`` where alpha, and omega where there is one, reach the standard ``survey_quality``, ``below``
+        where one does not, empty without them.
     items
         form, wave, scale, and the columns of :func:`item_statistics`; none for scales without reliability.
     notes
         Scales with fewer respondents than the form asks for, under ``few_respondents``, with their number as count.
     """
+    minimum = load("survey_quality").minimum_reliability
     rows: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     notes: list[tuple[str, str, str, str, int]] = []
@@ -167,7 +172,8 @@ def reliability_table(answers: Answers, form: Form) -> tuple[pd.DataFrame, pd.Da
             found = reliability(asked, minimum_respondents=form.minimum_respondents)
             key = {"form": answers.form, "wave": str(wave), "scale": name}
             about = {"label": scale.label, "measures": scale.measures}
-            rows.append({**key, **about, **asdict(found), "warnings": "; ".join(found.warnings)})
+            standard = held_against(minimum, found.alpha, found.omega_total)
+            rows.append({**key, **about, **asdict(found), "warnings": "; ".join(found.warnings), "standard": standard})
             if "few_respondents" in found.warnings:
                 notes.append(("few_respondents", answers.form, str(wave), name, found.n))
             else:

@@ -24,7 +24,10 @@ RULES: Final = {
     "unknown_item": "the form has no such item: left out",
     "item_not_asked": "nobody answered the item in this wave: scores rest on the others",
     "too_few_answers": "fewer of the scale's items answered than the form asks for: no score",
-    "few_respondents": "fewer respondents in the wave than the form asks for: no reliability",
+    "few_respondents": "fewer respondents in the wave than the form asks for: no reliability, no agreement",
+    "no_school": "the respondent's school is not known: in no change within one network",
+    "no_network": "neither the respondent nor the school has a network: in no network's score",
+    "no_date": "the answers have no date: in no condition of a network",
 }
 """What may happen to answers, by the name under which it is counted."""
 MOSTLY_OUTSIDE: Final = 0.5

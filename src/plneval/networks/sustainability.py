@@ -69,12 +69,12 @@ class Evidence:
     Attributes
     ----------
     practice
-        Scores of a scale of teaching practice, a row a respondent and wave: network, wave, role ('participant',
-        'colleague'), score.
+        Scores of a scale of teaching practice, a row a respondent and wave: network, school, wave, role ('participant',
+        'colleague'), score; cluster where networks share schools.
     policy
-        Scores of a scale of school policy: network, wave, score.
+        Scores of a scale of school policy: network, school, wave, score.
     agency
-        Scores of a scale of agency: network, wave, role, score.
+        Scores of a scale of agency: network, school, wave, role, score.
     agency_range
         Lowest and highest score that the scale of agency can have.
     products
@@ -218,6 +218,8 @@ def _judge_change(change: Change | None, rules: SustainabilityRules) -> _Found:
         return _Found(
             "no_data", f"Fewer than {rules.minimum_waves} waves with at least {rules.minimum_respondents} answers."
         )
+    if np.isnan(change.change.ci_low):
+        return _too_few_clusters(change.change, rules)
     lasts = change.change.mean >= rules.retained_share * change.peak
     rose = change.change.ci_low > 0
     value = change.change
@@ -237,6 +239,8 @@ def _judge_agency(level: tuple[Mean, str] | None, limits: tuple[float, float], r
     if level is None:
         return _Found("no_data", f"No wave with at least {rules.minimum_respondents} answers.")
     value, wave = level
+    if np.isnan(value.ci_low):
+        return _too_few_clusters(value, rules)
     lowest, highest = limits
     threshold = lowest + rules.minimum_scale_position * (highest - lowest)
     shown = value.ci_low > threshold
@@ -247,6 +251,14 @@ def _judge_agency(level: tuple[Mean, str] | None, limits: tuple[float, float], r
     text += "." if shown else f"; the interval is not above {threshold:g}."
     numbers = (value.mean, value.ci_low, value.ci_high, threshold, value.n, value.n_unit)
     return _Found("shown" if shown else "not_shown", text, *numbers)
+
+
+def _too_few_clusters(value: Mean, rules: SustainabilityRules) -> _Found:
+    """No verdict without an interval: what one network's rests on are its schools."""
+    if value.n_unit == "networks":
+        return _Found("no_data", "The networks share schools: there is nothing to tell their answers from chance with.")
+    needed = f"Fewer than {rules.minimum_schools} schools answered in a wave: within one network there is no interval."
+    return _Found("no_data", needed)
 
 
 def _interval(low: float, high: float, rules: SustainabilityRules) -> str:

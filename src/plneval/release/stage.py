@@ -61,7 +61,8 @@ def release(
         "reproducibility": reproducibility_document(project, cohort, report, specs, layout, data_folder),
     }
     sized = bool(controlled.frames["records"]["effect_size"].notna().any())
-    tables = {**controlled.frames, "standards": standards_table(report, effect_sizes=sized)}
+    asked = not controlled.frames["survey_scales"].empty
+    tables = {**controlled.frames, "standards": standards_table(report, effect_sizes=sized, surveys=asked)}
     layout.release.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=layout.release, prefix=".tables.") as temporary:
         folder = Path(temporary) / "tables"

@@ -27,14 +27,16 @@ ALWAYS: Final = frozenset(
 """Standards that every evaluation goes by."""
 
 
-def standards_table(report: Report, *, effect_sizes: bool) -> pd.DataFrame:
+def standards_table(report: Report, *, effect_sizes: bool, surveys: bool) -> pd.DataFrame:
     """All standards with name, title, version, status, source, digest, and whether this study used them.
 
     Parameters
     ----------
     effect_sizes : whether any record has an effect size; without one neither its constants nor months are used.
+    surveys : whether any scale was answered; without one no reliability was held against anything.
     """
     used = set(ALWAYS) | ({"effect_size", f"months_{report.months_table}"} if effect_sizes else set())
+    used |= {"survey_quality"} if surveys else set()
     rows = [
         {
             "name": entry.name,

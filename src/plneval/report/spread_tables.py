@@ -135,8 +135,46 @@ def scales(released: Released) -> pd.DataFrame:
             "Alpha": numbers(table, "alpha"),
             "Interval": intervals(table, "alpha_low", "alpha_high"),
             "Omega": numbers(table, "omega_total"),
+            "Standard": _standings(table, "standard"),
         }
     )
+
+
+def reliability_words() -> str:
+    """What alpha, omega, ICC and r_wg say, with the numbers of the standard that they are held against."""
+    from plneval.standards import load
+
+    quality = load("survey_quality")
+    reliability, icc2, r_wg = (
+        formats.number(value) for value in (quality.minimum_reliability, quality.minimum_icc2, quality.minimum_r_wg)
+    )
+    return (
+        f"Alpha and omega say how well the items of a scale go together; below {reliability} a scale measures with much "
+        "error. ICC(1) is the share of the scores' variance that lies between networks or schools, ICC(2) the "
+        f"reliability of their means (at least {icc2}), r_wg the agreement within them (median at least {r_wg}). r_wg "
+        "compares with answers spread evenly over the scale (the uniform null) and with nothing else: where people "
+        "tend to one side of a scale whatever they think, it is too high. The standards are conventions from "
+        "published work, quoted from memory; a scale or mean below them is still shown."
+    )
+
+
+def _standings(table: pd.DataFrame, *columns: str) -> list[str]:
+    """Whether coefficients reach their standard, in one word, or which of two do not; ``c`` where withheld."""
+    names = {"icc2_standard": "ICC(2)", "r_wg_standard": "r_wg"}
+    said = []
+    for row in table.to_dict("records"):
+        if any(row.get(f"{column}_suppressed") is True for column in columns):
+            said.append(formats.SUPPRESSED)
+            continue
+        words = {column: "" if formats.is_missing(row[column]) else str(row[column]) for column in columns}
+        below = [names.get(column, "") for column, word in words.items() if word == "below"]
+        if len(below) == len(columns):
+            said.append("below" if len(below) == 1 else "both below")
+        elif below:
+            said.append(f"{below[0]} below")
+        else:
+            said.append("met" if "met" in words.values() else formats.MISSING)
+    return said
 
 
 def items(released: Released) -> pd.DataFrame:
@@ -174,6 +212,7 @@ def agreement(released: Released) -> pd.DataFrame:
             "ICC(2)": numbers(table, "icc2"),
             "Interval": intervals(table, "icc2_low", "icc2_high"),
             "r_wg (median)": numbers(table, "r_wg_j_median"),
+            "Standard": _standings(table, "icc2_standard", "r_wg_standard"),
         }
     )
 
@@ -270,6 +309,20 @@ def practice(released: Released) -> pd.DataFrame:
             "Interval of change": intervals(table, "change_low", "change_high"),
         }
     )
+
+
+def asked_late(released: Released) -> str:
+    """How many schools answered about practice for the first time after their first year; empty where not known."""
+    table = released["practice_waves"]
+    own = table[(table["measures"] == "practice") & table["schools_asked_late"].notna()]
+    if own.empty:
+        return ""
+    parts = []
+    for role, rows in own.groupby("role", sort=False):
+        number = int(rows["schools_asked_late"].max())
+        schools = formats.plural(number, "school") if number else "no school"
+        parts.append(f"{schools} ({ROLES.get(str(role), formats.word(role))})")
+    return f"The first answers about practice came after the first year of participation in {formats.listed(parts)}."
 
 
 def path(released: Released) -> pd.DataFrame:

@@ -32,6 +32,7 @@ _MODELS: dict[str, type[records.Standard]] = {
     "months_trial": records.MonthsTable,
     "pre_trend": records.PreTrendTest,
     "security_rating": records.SecurityRating,
+    "survey_quality": records.SurveyQuality,
     "sustainability": records.SustainabilityRules,
     "table_symbols": records.TableSymbols,
     "tidier": records.Checklist,
@@ -79,6 +80,8 @@ def load(name: MonthsName) -> records.MonthsTable: ...
 def load(name: Literal["pre_trend"]) -> records.PreTrendTest: ...
 @overload
 def load(name: Literal["security_rating"]) -> records.SecurityRating: ...
+@overload
+def load(name: Literal["survey_quality"]) -> records.SurveyQuality: ...
 @overload
 def load(name: Literal["sustainability"]) -> records.SustainabilityRules: ...
 @overload

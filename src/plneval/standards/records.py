@@ -182,6 +182,14 @@ class DisclosurePreset(Standard):
         return self
 
 
+class SurveyQuality(Standard):
+    """Least reliability of scales (alpha, omega) and of groups' means (ICC(2)), least agreement in groups (r_wg)."""
+
+    minimum_reliability: float = Field(gt=0, lt=1)
+    minimum_icc2: float = Field(gt=0, lt=1)
+    minimum_r_wg: float = Field(gt=0, lt=1)
+
+
 class TableSymbol(Record):
     """A symbol printed in place of a number."""
 
@@ -240,6 +248,7 @@ class SustainabilityRules(Standard):
     confidence_level: float
     minimum_respondents: int
     minimum_waves: int
+    minimum_schools: int = Field(ge=2)
     retained_share: float
     largest_yearly_decline: float
     minimum_scale_position: float
