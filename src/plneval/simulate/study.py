@@ -9,6 +9,7 @@ from typing import Final
 
 from plneval.artifacts import read_json, write_json
 from plneval.config.cohort import Simulation, Study
+from plneval.simulate.facets import write_long_form
 from plneval.simulate.made import make_study
 from plneval.simulate.planted import PlantedErrors
 from plneval.simulate.registers import write_memberships, write_networks, write_school_years, write_schools
@@ -55,6 +56,7 @@ def simulate(simulation: Simulation, study: Study, out: Path) -> None:
             write_teaching,
             write_surveys,
             write_ties,
+            write_long_form,
         ):
             write(made, fresh, errors)
         kept = write_outcomes(made, fresh, errors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ INSTRUMENTS = {
 WORDS = ("strongly disagree", "disagree", "neither", "agree", "strongly agree")
 WORDED_WAVE = 2
 """The wave whose answers are written as words."""
+MIDDLE, STEP, ITEM_SD = 3.3, 0.8, 0.7
+"""Answer of somebody at level 0, answers for each SD of what lies behind them, and SD of what is an item's own."""
 
 
 def wave_years(study: Study) -> list[int]:
@@ -41,9 +44,8 @@ def wave_years(study: Study) -> list[int]:
 
 def write_surveys(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
     """``survey_<instrument>_w<wave>.csv``: participants, colleagues and leaders of member schools, three waves."""
-    typist, rng = made.typist("surveys"), stream(made.simulation.seed, "surveys")
-    for wave, year in enumerate(wave_years(made.study), start=1):
-        answers = answers_of(made, rng, year)
+    typist = made.typist("surveys")
+    for wave, year, answers in answering(made):
         for instrument, items in INSTRUMENTS.items():
             table = _survey(made, answers, wave, year, instrument)
             records = len(items)
@@ -65,6 +67,13 @@ def write_surveys(made: MadeStudy, out: Path, errors: PlantedErrors) -> None:
             errors.reject("surveys", "missing_key", records * len(lost))
             errors.reject("surveys", "unknown_school", records * len(stray))
             write_text_table(out / f"survey_{instrument}_w{wave}.csv", table, TextFormat())
+
+
+def answering(made: MadeStudy) -> Iterator[tuple[int, int, pd.DataFrame]]:
+    """The waves with their school years and answers (:func:`answers_of`), the same ones every time."""
+    rng = stream(made.simulation.seed, "surveys")
+    for wave, year in enumerate(wave_years(made.study), start=1):
+        yield wave, year, answers_of(made, rng, year)
 
 
 def _silent(made: MadeStudy, typist: Typist, answered: set[str]) -> str:
@@ -98,14 +107,15 @@ def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataF
     for instrument, items in INSTRUMENTS.items():
         for item in items:
             behind = table[item.split("_")[0]].to_numpy(dtype=np.float64)
-            table[f"{instrument}:{item}"] = _response(rng, behind, item.endswith("r"))
+            noise = rng.standard_normal(len(school))
+            table[f"{instrument}:{item}"] = response(behind, noise, item.endswith("r"))
     answering: pd.DataFrame = table[asked].reset_index(drop=True)
     return answering
 
 
-def _response(rng: np.random.Generator, behind: NDArray[np.float64], reverse: bool) -> NDArray[np.int64]:
-    """Answers from 1 to 5 to one item."""
-    answer = np.clip(np.rint(3.3 + 0.8 * behind + 0.7 * rng.standard_normal(len(behind))), 1, 5).astype(np.int64)
+def response(behind: NDArray[np.float64], noise: NDArray[np.float64], reverse: bool) -> NDArray[np.int64]:
+    """Answers from 1 to 5 to one item, from what lies behind them and what is the item's own (standard normal)."""
+    answer = np.clip(np.rint(MIDDLE + STEP * behind + ITEM_SD * noise), 1, 5).astype(np.int64)
     result: NDArray[np.int64] = 6 - answer if reverse else answer
     return result
 
@@ -115,6 +125,13 @@ def _survey(made: MadeStudy, answers: pd.DataFrame, wave: int, year: int, instru
     leader = answers["role"] == "leader"
     asked = {"conditions": leader | (answers["role"] == "participant"), "practice": ~leader, "policy": leader}
     here = answers[asked[instrument]].reset_index(drop=True)
+    return answer_sheet(made, here, wave, year, instrument, INSTRUMENTS[instrument])
+
+
+def answer_sheet(
+    made: MadeStudy, here: pd.DataFrame, wave: int, year: int, instrument: str, items: Sequence[str]
+) -> pd.DataFrame:
+    """The raw table of answers (post, role, school, ``<instrument>:<item>``), in words in one wave."""
     post, school = here["post"].to_numpy(), here["school"].to_numpy()
     network = made.memberships.network[school]
     day = start_of(made.study, year) + dt.timedelta(days=180)
@@ -128,7 +145,7 @@ def _survey(made: MadeStudy, answers: pd.DataFrame, wave: int, year: int, instru
             "Date": [(day + dt.timedelta(days=int(number) % 21)).isoformat() for number in post],
         }
     ).astype(object)
-    for item in INSTRUMENTS[instrument]:
+    for item in items:
         answer = here[f"{instrument}:{item}"].to_numpy()
         table[item] = np.array(WORDS, dtype=object)[answer - 1] if wave == WORDED_WAVE else answer.astype(str)
     return table
