@@ -6,11 +6,11 @@ Each draw is a study of plneval.simulate, made in memory. School-years go throug
 answers through the scales of config/instruments/generic.yaml, both into plneval.networks.spread and
 plneval.networks.moderation, as models of kind networks.spread and networks.moderation do. Two designs:
 
-- demonstration: 120 schools in 18 networks, effect 0.12 SD on directly taught pupils, 0.4 of it on others, schools leave
-  and come back. Networks' effects are uncertain, conditions are measured well.
-- sharp: 36 networks whose effects are known well (all pupils of a school gain alike, at once and for good, and much more
-  than schools' results vary otherwise) and differ by their conditions alone, which are measured badly (two respondents
-  a network, two items a scale).
+- demonstration: 120 schools in 18 networks, effect 0.12 SD on directly taught pupils, 0.4 of it on others, schools
+  leave and come back. Networks' effects are uncertain, conditions are measured well.
+- sharp: 36 networks whose effects are known well (all pupils of a school gain alike, at once and for good, and much
+  more than schools' results vary otherwise) and differ by their conditions alone, which are measured badly (two
+  respondents a network, two items a scale).
 
 What is estimated is the effect on all pupils of schools that joined, from the third year on; its true spread between
 networks is the variance component of schools' true effects (analysis of variance, mean over draws), its true slope that

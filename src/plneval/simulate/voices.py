@@ -109,8 +109,8 @@ def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataF
             behind = table[item.split("_")[0]].to_numpy(dtype=np.float64)
             noise = rng.standard_normal(len(school))
             table[f"{instrument}:{item}"] = response(behind, noise, item.endswith("r"))
-    answering: pd.DataFrame = table[asked].reset_index(drop=True)
-    return answering
+    answers: pd.DataFrame = table[asked].reset_index(drop=True)
+    return answers
 
 
 def response(behind: NDArray[np.float64], noise: NDArray[np.float64], reverse: bool) -> NDArray[np.int64]:
