@@ -18,7 +18,6 @@ TIMINGS = {
     "after_outcome": "after the outcome",
 }
 STRUCTURE = "Structure of networks, as measured"
-_WIDTHS = {"Condition": 22.0, "Interval": 18.0, "p": 7.0, "p (Holm)": 8.0, "p (BH)": 7.0}
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,6 @@ class Family:
     name: str
     table: pd.DataFrame
     notes: list[str]
-
-    @property
-    def widths(self) -> dict[str, float]:
-        """Relative widths of the table's columns."""
-        return {str(name): _WIDTHS.get(str(name), 10.0) for name in self.table}
 
 
 def families(released: Released) -> list[Family]:
