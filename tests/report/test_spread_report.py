@@ -127,6 +127,7 @@ def test_a_questionnaire_with_many_scales_has_one_row_a_scale(released: Callable
     finally:
         study.tables.update(before)
     assert caption.startswith("Long, wave 2: ")
+    assert list(table) == list(long_forms.WIDTHS)
     assert table["Scale"].tolist() == [f"Scale {k}" for k in range(7)]
     assert table["People"].tolist() == ["70"] * 7
     # One of the scale's two items may be shown.

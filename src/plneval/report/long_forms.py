@@ -12,6 +12,21 @@ from plneval.report.tables import counts, intervals, numbers, texts
 
 MOST_SCALES: Final = 6
 """Scales of a questionnaire that is shown wave by wave and item by item; those with more would fill pages."""
+WIDTHS: Final = {
+    "Scale": 18.0,
+    "Items": 7.5,
+    "People": 8.5,
+    "Mean": 6.5,
+    "SD": 6.5,
+    "Alpha": 7.5,
+    "Interval": 15.0,
+    "Omega": 7.5,
+    "With the rest": 15.0,
+    "ICC(1)": 8.5,
+    "ICC(2)": 8.5,
+    "r_wg": 6.5,
+}
+"""Relative widths of the columns, in which intervals stay on one line."""
 
 
 def without_long(released: Released, name: str) -> pd.DataFrame:

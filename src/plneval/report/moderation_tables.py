@@ -18,6 +18,7 @@ TIMINGS = {
     "after_outcome": "after the outcome",
 }
 STRUCTURE = "Structure of networks, as measured"
+_WIDTHS = {"Condition": 24.0, "Interval": 18.0, "Reliability": 13.5, "p": 7.5, "p (Holm)": 9.0, "p (BH)": 9.0}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Family:
     name: str
     table: pd.DataFrame
     notes: list[str]
+
+    @property
+    def widths(self) -> dict[str, float]:
+        """Relative widths of the table's columns, in which intervals stay on one line."""
+        return {str(name): _WIDTHS.get(str(name), 10.5) for name in self.table}
 
 
 def families(released: Released) -> list[Family]:
