@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plneval.report import equity_names, exposure_names, formats, model_wording, wording
+from plneval.report import equity_names, exposure_names, formats, model_wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
