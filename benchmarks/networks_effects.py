@@ -1,20 +1,27 @@
 """From pupils' scores and teachers' answers to the spread between networks and its slope on a condition: coverage.
 
-`python benchmarks/networks_effects.py [--draws 1000] [--schools 120] [--networks 18]` prints the tables of
-docs/networks.md.
+`python benchmarks/networks_effects.py [--design demonstration] [--draws 1000]` prints the tables of docs/networks.md.
 
-Each draw is a study of plneval.simulate, made in memory: effect 0.12 SD on directly taught pupils, 0.4 of it on others,
-schools leave and come back. School-years go through plneval.estimate.network_effects, answers through the scales of
-config/instruments/generic.yaml, both into plneval.networks.spread and plneval.networks.moderation, as models of kind
-networks.spread and networks.moderation do. What is estimated is the effect on all pupils of schools that joined, from
-the third year on; its true spread between networks is the variance component of schools' true effects (analysis of
-variance, mean over draws), its true slope that of networks' true effects on their true conditions (over all draws). A
-prediction interval's coverage is the probability that a new network's effect falls into it.
+Each draw is a study of plneval.simulate, made in memory. School-years go through plneval.estimate.network_effects,
+answers through the scales of config/instruments/generic.yaml, both into plneval.networks.spread and
+plneval.networks.moderation, as models of kind networks.spread and networks.moderation do. Two designs:
+
+- demonstration: 120 schools in 18 networks, effect 0.12 SD on directly taught pupils, 0.4 of it on others, schools
+  leave and come back. Networks' effects are uncertain, conditions are measured well.
+- sharp: 36 networks whose effects are known well (all pupils of a school gain alike, at once and for good, and much
+  more than schools' results vary otherwise) and differ by their conditions alone, which are measured badly (two
+  respondents a network, two items a scale).
+
+What is estimated is the effect on all pupils of schools that joined, from the third year on; its true spread between
+networks is the variance component of schools' true effects (analysis of variance, mean over draws), its true slope that
+of networks' true effects on their true conditions (over all draws). A prediction interval's coverage is the probability
+that a new network's effect falls into it.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +40,7 @@ from plneval.networks.moderation import moderation
 from plneval.networks.scales import read_answers, scale_scores
 from plneval.networks.spread import between_network_spread
 from plneval.simulate.made import MadeStudy, make_study
-from plneval.simulate.process import CONDITIONS
+from plneval.simulate.process import CONDITIONS, PlantedEffects, Process
 from plneval.simulate.streams import stream
 from plneval.simulate.truth import scored_effects
 from plneval.simulate.voices import answers_of, wave_years
@@ -42,6 +49,41 @@ STUDY = Study(first_year=2012, last_year=2019, missing_outcome_years=[2014, 2017
 FORM = load(Path(__file__).parent.parent / "config" / "instruments" / "generic.yaml", Instrument).forms["conditions"]
 THIRD_YEAR = 2
 NO_PUPILS = PupilCounts(pd.DataFrame({"school": [], "year": [], "pupil": []}))
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the studies are like, and how many answers are kept (None: all)."""
+
+    simulation: dict[str, Any]
+    process: Process
+    effects: PlantedEffects
+    respondents: int | None = None
+    """Of each network and wave."""
+    items: int | None = None
+    """Of each scale."""
+
+
+DESIGNS = {
+    "demonstration": Design(
+        {"schools": 120, "networks": 18, "pupils_per_grade": 20}, Process(), PlantedEffects(direct=0.12)
+    ),
+    "sharp": Design(
+        {"schools": 144, "networks": 36, "pupils_per_grade": 5},
+        Process(
+            member_share=0.55,
+            school_slope_sd=0.0,
+            school_year_sd=0.0,
+            pupil_sd=0.12,
+            pupil_slope_sd=0.0,
+            residual_sd=0.10,
+            disadvantage=0.0,
+        ),
+        PlantedEffects(direct=0.5, ramp=(1.0, 1.0, 1.0), indirect=1.0, fade=1.0, gap=0.0, residual_spread=0.0),
+        respondents=2,
+        items=2,
+    ),
+}
 
 
 def school_years(made: MadeStudy) -> pd.DataFrame:
@@ -63,14 +105,19 @@ def school_years(made: MadeStudy) -> pd.DataFrame:
     )
 
 
-def condition_scores(made: MadeStudy) -> pd.DataFrame:
-    """Scale scores of all respondents in all waves."""
+def condition_scores(made: MadeStudy, design: Design) -> pd.DataFrame:
+    """Scale scores of the respondents whose answers are kept, in all waves."""
     parts = []
+    thinned = np.random.default_rng(made.simulation.seed)
     rng = stream(made.simulation.seed, "surveys")
     for wave, year in enumerate(wave_years(made.study), start=1):
         table = answers_of(made, rng, year)
         table = table[table["role"].isin(["participant", "leader"])]
-        items = [column for column in table if str(column).startswith("conditions:")]
+        if design.respondents is not None:
+            table = table.iloc[thinned.permutation(len(table))]
+            network = made.memberships.network[table["school"].to_numpy()]
+            table = table[table.groupby(network).cumcount() < design.respondents]
+        items = [f"conditions:{item}" for scale in FORM.scales.values() for item in list(scale.items)[: design.items]]
         long = table.melt(["post", "role", "school"], items, "item", "response")
         parts.append(long.assign(item=long["item"].str.removeprefix("conditions:"), wave=str(wave), year=year))
     long = pd.concat(parts, ignore_index=True)
@@ -105,9 +152,9 @@ def true_effects(rows: pd.DataFrame) -> pd.Series:
     return planted / late.groupby("network")["weight"].sum()
 
 
-def draw(schools: int, networks: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def draw(design: Design, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One study: its spread, and its slope on every condition."""
-    made = make_study(Simulation(seed=seed, schools=schools, networks=networks, pupils_per_grade=20), STUDY)
+    made = make_study(Simulation(seed=seed, **design.simulation), STUDY, design.process, design.effects)
     rows = school_years(made)
     sample = SchoolSample(rows.drop(columns="planted"), "z", "pupils", Exclusions())
     found = network_effects(sample, NO_PUPILS)
@@ -132,7 +179,7 @@ def draw(schools: int, networks: int, seed: int) -> tuple[dict[str, Any], list[d
         "own_se2": float(np.mean(found.table["se"] ** 2)),
         "scale": found.scale,
     }
-    early = early_conditions(condition_scores(made), "network_id", minimum_respondents=10)
+    early = early_conditions(condition_scores(made, design), "network_id", minimum_respondents=10)
     slopes = []
     for place, condition in enumerate(CONDITIONS):
         measured = early.table[early.table["scale"] == condition].set_index("unit")
@@ -154,22 +201,15 @@ def draw(schools: int, networks: int, seed: int) -> tuple[dict[str, Any], list[d
     return one, slopes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--schools", type=int, default=120)
-    parser.add_argument("--networks", type=int, default=18)
-    parser.add_argument("--first-seed", type=int, default=0)
-    arguments = parser.parse_args()
-    draws = [
-        draw(arguments.schools, arguments.networks, arguments.first_seed + seed) for seed in range(arguments.draws)
-    ]
+def tell(draws: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
+    """Print what came of the draws."""
     table = pd.DataFrame([one for one, _ in draws])
     tau, mean = float(np.sqrt(table["tau2"].mean())), float(table["truth_mean"].mean())
     share = float(stats.norm.cdf(-mean / tau))
     known = table.dropna(subset=["sd_low", "prediction_low"])
     new = stats.norm.cdf(known["prediction_high"], mean, tau) - stats.norm.cdf(known["prediction_low"], mean, tau)
-    print(f"draws {len(table)}, bounds {0.95 - 3 * (0.0475 / len(table)) ** 0.5:.3f} to 1 for 95 %")
+    error = 3 * (0.0475 / len(table)) ** 0.5
+    print(f"draws {len(table)}, bounds {0.95 - error:.3f} to {min(0.95 + error, 1):.3f} for 95 %")
     print(f"true mean {mean:.4f}, true sd {tau:.4f}, true share below zero {share:.4f}")
     print(f"standard errors of networks: root mean square {table['own_se2'].mean() ** 0.5:.4f}", end="; ")
     print(f"of errors {table['own_error2'].mean() ** 0.5:.4f}; scale {table['scale'].mean():.3f}")
@@ -202,6 +242,16 @@ def main() -> None:
         print(
             f"| {condition} | " + " | ".join(f"{value:.3f}" for value in (*numbers, 1 - len(given) / len(own))) + " |"
         )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--design", choices=DESIGNS, default="demonstration")
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--first-seed", type=int, default=0)
+    arguments = parser.parse_args()
+    design = DESIGNS[arguments.design]
+    tell([draw(design, arguments.first_seed + seed) for seed in range(arguments.draws)])
 
 
 if __name__ == "__main__":

@@ -42,6 +42,21 @@ def test_a_slope_is_that_on_one_condition_alone_for_one_sd() -> None:
         assert planted(estimand, "focus") == pytest.approx(-0.0075 * 2 / np.sqrt(3))
 
 
+def test_a_slope_on_a_facet_is_that_of_true_effects_on_its_true_values() -> None:
+    facets = {"A": 0.0, "B": -2.0, "C": 2.0, "D": 7.0}
+    networks = {name: {**one, "facets": {"disclosure": facets[name]}} for name, one in PLANTED["networks"].items()}
+    record = {
+        "estimator": "networks.moderation",
+        "outcome": "maths",
+        "subgroup": "all",
+        "estimand": "moderation_slope",
+        "term": "disclosure",
+    }
+    # Effects 0.02, 0.05 and 0.11 on 0, -2 and 2: 0.015 for a point, and its SD is 2.
+    assert planted_effect({**PLANTED, "networks": networks}, record) == pytest.approx(0.03)
+    assert planted_effect(PLANTED, record) is None
+
+
 def test_nothing_is_planted_for_structure_subgroups_a_new_network_or_the_path() -> None:
     assert planted("moderation_slope_naive", "density") is None
     assert planted("between_network_sd", subgroup="disadvantaged") is None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from plneval.report import figures, spread_data, spread_tables, spread_wording
+from plneval.report import figures, long_forms, moderation_tables, spread_data, spread_tables, spread_wording
 from plneval.report.load import Released
 from plneval.standards import load
 
@@ -76,7 +76,7 @@ def test_funders_are_told_that_chance_may_explain_the_differences(released: Call
 
 
 def test_a_condition_that_was_refused_says_why(released: Callable[[str], Released]) -> None:
-    notes = spread_tables.moderation_notes(released("benefit"))
+    notes = moderation_tables.families(released("benefit"))[0].notes
     assert "Learning: first measured after the outcome in 3 of 16 networks: refused as a moderator." in notes
     assert "Shared focus: measured more than a year after joining." in notes
 
@@ -85,9 +85,75 @@ def test_the_forest_draws_both_slopes_of_every_condition(released: Callable[[str
     study = released("benefit")
     data = spread_data.moderation_slopes(study)
     assert data["label"].tolist() == ["Shared focus", "Density of ties"]
-    lines = figures.moderation_slopes(study).figure.axes[0].get_lines()
-    drawn = {float(line.get_xdata()[0]) for line in lines if len(line.get_xdata()) == 1}
-    assert drawn == {0.05, 0.03, -0.01}
+    panels = figures.moderation_slopes(study).figure.axes
+    assert [axes.get_title(loc="left") for axes in panels] == data["family"].tolist()
+    points = [
+        [float(line.get_xdata()[0]) for line in axes.get_lines() if len(line.get_xdata()) == 1] for axes in panels
+    ]
+    assert points == [[0.05, 0.03], [-0.01]]
+
+
+def test_what_was_tried_together_stands_together(released: Callable[[str], Released]) -> None:
+    conditions, structure = moderation_tables.families(released("benefit"))
+    assert conditions.name == "Conditions (short form)"
+    assert conditions.table["Condition"].tolist() == ["Shared focus", "Learning"]
+    assert structure.name == "Structure of networks, as measured"
+    # Structure's error is not known: one slope with its interval.
+    assert structure.table.filter(["Adjusted", "Reliability"]).empty
+    assert structure.table["Interval"].tolist() == ["−0.080\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}0.050"]
+    assert moderation_tables.families(released("not_causal")) == []
+
+
+def test_one_questionnaire_for_two_outcomes_is_two_families(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    before, models = study.tables["moderation_conditions"], dict(study.study["models"])
+    again = before.assign(model="moderation_reading")
+    study.tables["moderation_conditions"] = pd.concat([before, again], ignore_index=True)
+    study.study["models"]["moderation_reading"] = {**models["moderation_maths"], "outcome": "reading"}
+    try:
+        names = [family.name for family in moderation_tables.families(study)]
+        told = spread_wording.for_funders(study)[1]
+    finally:
+        study.tables["moderation_conditions"] = before
+        study.study["models"] = models
+    assert [name.split(": ")[0] for name in names] == ["Mathematics", "Mathematics", "Reading", "Reading"]
+    assert len(set(names)) == 4
+    assert "1 condition of working in networks (shared focus)" in told
+
+
+def test_a_questionnaire_with_many_scales_has_one_row_a_scale(released: Callable[[str], Released]) -> None:
+    """Seven scales in two waves: the wave that most people answered, with items and agreement beside reliability."""
+    study = released("benefit")
+    names = ("survey_scales", "survey_items", "survey_agreement")
+    before = {name: study.tables[name] for name in names}
+
+    def long(name: str) -> pd.DataFrame:
+        """Of the first scale's rows, copies for seven scales and two waves of a form of its own."""
+        own = before[name][before[name]["scale"] == "focus"]
+        copies = [
+            own.assign(form="long", scale=f"s{k}", label=f"Scale {k}", wave=wave, n=pd.array([n] * len(own), "Int64"))
+            for wave, n in (("1", 40), ("2", 70))
+            for k in range(7)
+        ]
+        return pd.concat([before[name], *copies], ignore_index=True)
+
+    for name in names:
+        study.tables[name] = long(name)
+    try:
+        ((caption, table),) = long_forms.tables_of_scales(study)
+        assert len(spread_tables.scales(study)) == len(before["survey_scales"])
+        assert len(spread_tables.items(study)) == len(before["survey_items"])
+        assert len(spread_tables.agreement(study)) == 2
+    finally:
+        study.tables.update(before)
+    assert caption.startswith("Long, wave 2: ")
+    assert list(table) == list(long_forms.WIDTHS)
+    assert table["Scale"].tolist() == [f"Scale {k}" for k in range(7)]
+    assert table["People"].tolist() == ["70"] * 7
+    # One of the scale's two items may be shown.
+    assert table["With the rest"].tolist() == ["0.67\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}0.67"] * 7
+    assert table["r_wg"].tolist() == ["0.89"] * 7
+    assert long_forms.tables_of_scales(released("benefit")) == []
 
 
 def test_the_caterpillar_has_neither_names_nor_sizes(released: Callable[[str], Released]) -> None:
@@ -116,7 +182,8 @@ def test_withheld_slopes_are_not_drawn(released: Callable[[str], Released]) -> N
     study.tables["moderation_conditions"] = before.assign(naive=float("nan"), naive_suppressed=True)
     try:
         assert spread_data.moderation_slopes(study).empty
-        assert spread_tables.moderation(study)["Not adjusted"].tolist() == ["c", "c", "c"]
+        shown = [family.table["Not adjusted"].tolist() for family in moderation_tables.families(study)]
+        assert shown == [["c", "c"], ["c"]]
     finally:
         study.tables["moderation_conditions"] = before
 

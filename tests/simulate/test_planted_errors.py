@@ -130,7 +130,7 @@ def surveys(raw):
     records = []
     for path in sorted(raw.glob("survey_*.csv")):
         table = read(path)
-        instrument = path.name.split("_")[1]
+        instrument = path.stem.removeprefix("survey_").rsplit("_w", 1)[0]
         items = [name for name in table if name.rsplit("_", 1)[-1].rstrip("r").isdigit()]
         who = [name for name in table if name not in items]
         records.append(table.melt(who, items, "item", "response").assign(instrument=instrument))

@@ -4,7 +4,7 @@ What is estimated is the effect from the third year on for all pupils of the sch
 for each network (``third_year_on``). It is smaller than the planted effect on directly taught pupils, of which
 ``effects.spread`` and ``effects.condition`` speak: only a part of the pupils is taught directly, and the others gain
 less. The slope on one condition takes the others, which go with it, as they come; ``effects.condition`` holds them
-fixed.
+fixed. A facet has no slope of its own: networks' effects go with it as far as it goes with the conditions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def planted_share_below_zero(planted: dict[str, Any], record: dict[Any, Any]) ->
 
 
 def planted_slope(planted: dict[str, Any], record: dict[Any, Any]) -> float | None:
-    """Slope of the networks' true effects on one true condition, for one of its standard deviations."""
+    """Slope of the networks' true effects on one true condition or facet, for one of its standard deviations."""
     effects, conditions = _effects(planted, record)
     latent = [own.get(record["term"]) for own in conditions]
     if len(effects) < 3 or None in latent:
@@ -53,11 +53,14 @@ def planted_slope(planted: dict[str, Any], record: dict[Any, Any]) -> float | No
 
 
 def _effects(planted: dict[str, Any], record: dict[Any, Any]) -> tuple[Floats, list[dict[str, float]]]:
-    """True effects of the networks that have one for the record's outcome, and their true conditions."""
+    """True effects of the networks that have one for the record's outcome, and their true conditions and facets.
+
+    A facet that bears the name of a condition is that condition.
+    """
     if record["subgroup"] != "all":
         return np.array([]), []
     found = [
-        (one["third_year_on"][record["outcome"]], one["conditions"])
+        (one["third_year_on"][record["outcome"]], {**one.get("facets", {}), **one["conditions"]})
         for one in planted.get("networks", {}).values()
         if one.get("third_year_on", {}).get(record["outcome"]) is not None
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plneval.report import equity_names, exposure_names, formats, model_wording, wording
+from plneval.report import equity_names, exposure_names, formats, model_wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
@@ -34,8 +34,11 @@ _AGGREGATES = {
     **equity_names.AGGREGATES,
     "pretrend": "Joint test of trends before joining (statistic)",
 }
-_BY_TERM = ("moderation_slope", "moderation_slope_naive")
-"""Estimands of which a model has one for each term."""
+_BY_TERM = {
+    "moderation_slope": "one SD, adjusted for reliability",
+    "moderation_slope_naive": "one SD, not adjusted",
+}
+"""Estimands of which a model has one for each term, after the term: short, as there may be dozens."""
 _EVENT_TIMES = {
     "att_event_time": "Event time",
     "att_leaving_event_time": "Outcome years since leaving:",
@@ -104,7 +107,7 @@ def estimand_name(row: Any) -> str:
         return equity_names.estimand(row)
     if row.estimand in _AGGREGATES:
         if row.estimand in _BY_TERM:
-            return f"{formats.word(row.term)}: {wording.article_free(_AGGREGATES[row.estimand])}"
+            return f"{formats.word(row.term)}: {_BY_TERM[row.estimand]}"
         apart = f", {row.term} only" if row.estimand == "att_switching_year" and row.term else ""
         return f"{_AGGREGATES[row.estimand]}{apart}"
     if row.estimand in _EVENT_TIMES:
@@ -196,7 +199,7 @@ def _recovery(table: pd.DataFrame) -> pd.DataFrame:
 
 def _recovered_name(row: Any) -> str:
     if row.estimand in _BY_TERM:
-        return f"{formats.word(row.term)}: {wording.article_free(_AGGREGATES[row.estimand])}"
+        return f"{formats.word(row.term)}: {_BY_TERM[row.estimand]}"
     if row.estimand in equity_names.AGGREGATES:
         return equity_names.estimand(row)
     if row.estimand == "coefficient":

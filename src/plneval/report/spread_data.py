@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from plneval.report.load import Released
+from plneval.report.moderation_tables import family_names
 
 
 def network_caterpillar(released: Released) -> pd.DataFrame:
@@ -30,13 +31,15 @@ def network_caterpillar(released: Released) -> pd.DataFrame:
 def moderation_slopes(released: Released) -> pd.DataFrame:
     """Difference in the effect for one SD of each condition, adjusted for reliability and not.
 
-    Columns: model, kind, label, estimate, ci_low, ci_high, naive, naive_low, naive_high, p_holm, unit.
+    Columns: model, kind, label, estimate, ci_low, ci_high, naive, naive_low, naive_high, p_holm, unit, family (what was
+    tried together).
     """
     table = released["moderation_conditions"]
     rows = table[table["naive"].notna()]
     columns = ["model", "kind", "label", "estimate", "ci_low", "ci_high", "naive", "naive_low", "naive_high", "p_holm"]
     data: pd.DataFrame = rows[columns].reset_index(drop=True)
-    return data.assign(unit=[released.unit(str(name)) for name in data["model"]])
+    data = data.assign(unit=[released.unit(str(name)) for name in data["model"]])
+    return data.assign(family=family_names(released, data))
 
 
 def practice_over_waves(released: Released) -> pd.DataFrame:

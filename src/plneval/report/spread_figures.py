@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 import pandas as pd
 
 from plneval.report import formats, spread_data, theme
@@ -9,6 +11,11 @@ from plneval.report.drawn import Drawn, notice, wrapped
 from plneval.report.load import Released, rows_of
 from plneval.report.render.theme import MUTED
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FEW_ROWS: Final = 12
+"""Rows of the forest plot up to which each has much room."""
 ROLES = {"participant": "Participants", "colleague": "Colleagues", "leader": "Leaders"}
 MARKS = {"participant": ("o", theme.MEMBER), "colleague": ("s", theme.COMPARISON), "leader": ("D", MUTED)}
 
@@ -52,41 +59,57 @@ def _caterpillar_alt(data: pd.DataFrame) -> str:
 
 
 def moderation_slopes(released: Released) -> Drawn:
-    """Difference in the effect for one standard deviation of each condition: adjusted filled, not adjusted hollow."""
+    """Difference in the effect for one standard deviation of each condition: adjusted filled, not adjusted hollow.
+
+    One panel for each family that was tried together, all on one axis.
+    """
     data = spread_data.moderation_slopes(released)
     if data.empty:
         return notice("No condition could be held against the networks' effects.")
+    families = dict(list(data.groupby("family", sort=False)))
+    sizes = [len(own) for own in families.values()]
     with theme.themed():
-        figure, axes = theme.canvas(1.0 + 0.36 * len(data))
-        theme.zero_line(axes, horizontal=False)
-        places = list(range(len(data) - 1, -1, -1))
-        for place, row in zip(places, rows_of(data), strict=True):
+        room = 0.36 if len(data) <= FEW_ROWS else 0.25
+        figure, grid = theme.canvas(
+            0.7 + 0.3 * len(sizes) + room * len(data), len(sizes), 1, squeeze=False, sharex=True, height_ratios=sizes
+        )
+        for axes, (name, own) in zip(grid.flat, families.items(), strict=True):
+            _slopes_panel(axes, own)
+            if len(sizes) > 1:
+                axes.set_title(wrapped(name, 60), fontsize=8.5)
+        axes.set_xlabel(f"Difference in the effect for one SD of the condition\n({data['unit'].iloc[0]})")
+    return Drawn(figure, _slopes_alt(families))
+
+
+def _slopes_panel(axes: Axes, rows: pd.DataFrame) -> None:
+    theme.zero_line(axes, horizontal=False)
+    places = list(range(len(rows) - 1, -1, -1))
+    for place, row in zip(places, rows_of(rows), strict=True):
+        adjusted = pd.notna(row.estimate)
+        if adjusted:
+            axes.plot([row.ci_low, row.ci_high], [place + 0.12] * 2, color=theme.MEMBER, linewidth=2.0)
+            axes.plot(row.estimate, place + 0.12, "o", color=theme.MEMBER)
+        at = place - 0.14 if adjusted else place
+        axes.plot([row.naive_low, row.naive_high], [at] * 2, color=MUTED, linewidth=1.2)
+        axes.plot(row.naive, at, "o", color=MUTED, markerfacecolor="white", markersize=4.5)
+    axes.set_yticks(places, [wrapped(row.label, 36) for row in rows_of(rows)], fontsize=8)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.grid(True, axis="x")
+    axes.grid(False, axis="y")
+
+
+def _slopes_alt(families: dict[str, pd.DataFrame]) -> str:
+    told = []
+    for name, own in families.items():
+        parts = []
+        for row in rows_of(own):
+            naive = f"not adjusted {formats.number(row.naive)} ({formats.interval(row.naive_low, row.naive_high)})"
             if pd.notna(row.estimate):
-                axes.plot([row.ci_low, row.ci_high], [place + 0.12] * 2, color=theme.MEMBER, linewidth=2.0)
-                axes.plot(row.estimate, place + 0.12, "o", color=theme.MEMBER)
-            axes.plot([row.naive_low, row.naive_high], [place - 0.14] * 2, color=MUTED, linewidth=1.2)
-            axes.plot(row.naive, place - 0.14, "o", color=MUTED, markerfacecolor="white", markersize=4.5)
-        names = [wrapped(row.label, 30) for row in rows_of(data)]
-        axes.set_yticks(places, names, fontsize=8)
-        axes.set_ylim(-0.6, len(data) - 0.4)
-        structure = int((data["kind"] == "structure").sum())
-        if 0 < structure < len(data):
-            axes.axhline(structure - 0.5, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
-        axes.grid(True, axis="x")
-        axes.grid(False, axis="y")
-        axes.set_xlabel(f"Difference in the effect for one SD of the condition ({data['unit'].iloc[0]})")
-    return Drawn(figure, _slopes_alt(data))
-
-
-def _slopes_alt(data: pd.DataFrame) -> str:
-    parts = []
-    for row in rows_of(data):
-        naive = f"not adjusted {formats.number(row.naive)} ({formats.interval(row.naive_low, row.naive_high)})"
-        if pd.notna(row.estimate):
-            adjusted = f"adjusted {formats.number(row.estimate)} ({formats.interval(row.ci_low, row.ci_high)})"
-            naive = f"{adjusted}, {naive}"
-        parts.append(f"{row.label}: {naive}")
-    return f"Points with intervals: difference in the effect for one standard deviation. {'; '.join(parts)}."
+                adjusted = f"adjusted {formats.number(row.estimate)} ({formats.interval(row.ci_low, row.ci_high)})"
+                naive = f"{adjusted}, {naive}"
+            parts.append(f"{row.label}: {naive}")
+        told.append(f"{name}: {'; '.join(parts)}.")
+    return f"Points with intervals: difference in the effect for one standard deviation. {' '.join(told)}"
 
 
 def practice_over_waves(released: Released) -> Drawn:

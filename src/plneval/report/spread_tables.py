@@ -1,14 +1,13 @@
-"""Tables about differences between networks, questionnaires, conditions, practice over waves and the path over it."""
+"""Tables about differences between networks, questionnaires, practice over waves and the path over it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 
 from plneval.report import formats
 from plneval.report.load import Released
-from plneval.report.tables import counts, intervals, numbers, p_values, texts, years
+from plneval.report.long_forms import without_long
+from plneval.report.tables import counts, intervals, numbers, texts, years
 
 SPREAD = {
     "network_effect_mean": "Mean over networks",
@@ -17,11 +16,6 @@ SPREAD = {
     "networks_below_zero": "Share of networks below zero",
 }
 ROLES = {"participant": "participants", "colleague": "colleagues", "leader": "leaders"}
-TIMINGS = {
-    "before_or_early": "before, or up to a year after joining",
-    "during": "during participation",
-    "after_outcome": "after the outcome",
-}
 STATES = {
     "fitted": "fitted",
     "fitted_improper": "fitted, with a variance or a correlation out of bounds",
@@ -123,8 +117,8 @@ def instrument(released: Released) -> list[str]:
 
 
 def scales(released: Released) -> pd.DataFrame:
-    """Reliability of every scale in every wave."""
-    table = released["survey_scales"]
+    """Reliability of every scale in every wave, questionnaires with many scales left out."""
+    table = without_long(released, "survey_scales")
     return pd.DataFrame(
         {
             "Scale": texts(table["label"]),
@@ -179,7 +173,7 @@ def _standings(table: pd.DataFrame, *columns: str) -> list[str]:
 
 def items(released: Released) -> pd.DataFrame:
     """How every item goes with the rest of its scale, in the wave of its questionnaire that most people answered."""
-    every = released["survey_items"]
+    every = without_long(released, "survey_items")
     most = every.sort_values("n", ascending=False, kind="stable").drop_duplicates("form").set_index("form")["wave"]
     table = every[every["wave"] == every["form"].map(most)]
     mark = [" (reversed)" if turned else "" for turned in table["reverse"].fillna(False)]
@@ -198,7 +192,7 @@ def items(released: Released) -> pd.DataFrame:
 
 def agreement(released: Released) -> pd.DataFrame:
     """How far members of one network, or of one school, agree on conditions, of which networks' means are used."""
-    every = released["survey_agreement"]
+    every = without_long(released, "survey_agreement")
     measures = released["survey_scales"].drop_duplicates(["form", "scale"]).set_index(["form", "scale"])["measures"]
     keys = pd.MultiIndex.from_frame(every[["form", "scale"]])
     table = every[measures.reindex(keys).eq("condition").fillna(False).to_numpy(dtype=bool)]
@@ -250,47 +244,6 @@ def notes(released: Released) -> pd.DataFrame:
             "What happened": texts(table["text"]),
         }
     )
-
-
-def moderation(released: Released) -> pd.DataFrame:
-    """Every condition that was tried, with p adjusted for their number."""
-    table = released["moderation_conditions"]
-    return pd.DataFrame(
-        {
-            "Condition": texts(table["label"]),
-            "Adjusted": numbers(table, "estimate", 3),
-            "Interval": intervals(table, "ci_low", "ci_high", 3),
-            "Not adjusted": numbers(table, "naive", 3),
-            "Reliability": numbers(table, "reliability"),
-            "p": p_values(table, "p"),
-            "p (Holm)": p_values(table, "p_holm"),
-            "p (BH)": p_values(table, "p_fdr"),
-            "Networks": counts(table, "n_networks"),
-        }
-    )
-
-
-def moderation_notes(released: Released) -> list[str]:
-    """What stands behind the slopes: when conditions were measured, what was left out, and why."""
-    table = released["moderation_conditions"]
-    said: dict[str, list[str]] = {}
-    for row in table.to_dict("records"):
-        for sentence in _said(row):
-            said.setdefault(sentence, []).append(str(row["label"]))
-    everybody = len(table)
-    return [
-        f"{'All' if len(names) == everybody else formats.listed(names)}: {sentence}."
-        for sentence, names in said.items()
-    ]
-
-
-def _said(row: dict[Any, Any]) -> list[str]:
-    if row["state"] != "estimated":
-        return [str(row["reason"])]
-    timing = str(row["timing"])
-    told = [] if timing in ("", "during") else [f"measured {TIMINGS.get(timing, timing)}"]
-    warned = "" if formats.is_missing(row["warnings"]) else str(row["warnings"])
-    return [*told, *(part for part in warned.split("; ") if part)]
 
 
 def practice(released: Released) -> pd.DataFrame:

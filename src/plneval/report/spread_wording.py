@@ -10,6 +10,8 @@ from plneval.report.spread_tables import no_spread
 from plneval.report.wording import article_free
 
 ALPHA = 0.05
+MOST_NAMES = 6
+"""Conditions that are named one by one."""
 
 
 def for_funders(released: Released) -> list[str]:
@@ -56,8 +58,9 @@ def _conditions(released: Released) -> list[str]:
     if tried.empty:
         return []
     what = "effects" if released.is_causal else "differences"
-    names = listed([str(label).lower() for label in tried["label"]])
-    asked = f"Members were asked about {plural(len(tried), 'condition')} of working in networks ({names})."
+    labels = list(dict.fromkeys(str(label).lower() for label in tried["label"]))
+    names = listed(labels) if len(labels) <= MOST_NAMES else "named in the technical report"
+    asked = f"Members were asked about {plural(len(labels), 'condition')} of working in networks ({names})."
     found = tried[(tried["p_holm"] < ALPHA) & pd.notna(tried["estimate"].fillna(tried["naive"]))]
     if found.empty:
         return [
@@ -65,8 +68,8 @@ def _conditions(released: Released) -> list[str]:
             "do not matter: there are few networks, and answers are not exact."
         ]
     slope = found["estimate"].fillna(found["naive"])
-    more = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one > 0]
-    less = [str(label).lower() for label, one in zip(found["label"], slope, strict=True) if one <= 0]
+    signs = [(str(label).lower(), one > 0) for label, one in zip(found["label"], slope, strict=True)]
+    more, less = (list(dict.fromkeys(label for label, up in signs if up is sign)) for sign in (True, False))
     said = [f"Where {listed(more)} stood higher, {what} were larger."] if more else []
     said += [f"Where {listed(less)} stood higher, {what} were smaller."] if less else []
     return [f"{asked} {' '.join(said)} This is a link, not proof that the condition made the difference."]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plneval.config.cohort import Simulation
 from plneval.simulate.memberships import Memberships
-from plneval.simulate.process import CONDITIONS, NETWORK_TYPES, PlantedEffects
+from plneval.simulate.process import CONDITIONS, FACET_CORRELATION, FACETS, NETWORK_TYPES, PlantedEffects
 from plneval.simulate.schools import AREAS, Schools
 from plneval.simulate.streams import stream
 
@@ -34,6 +34,8 @@ class Networks:
     """Latent conditions, a row a network, a column for each of CONDITIONS, each with mean 0 and SD 1."""
     deviation: NDArray[np.float64]
     """Effect of the network less the mean effect, as a multiple of the full direct effect."""
+    facets: NDArray[np.float64]
+    """Latent facets of the conditions, a row a network, a column for each of FACETS, each with mean 0 and SD 1."""
 
     @property
     def count(self) -> int:
@@ -69,7 +71,16 @@ def make_networks(
         started=started,
         conditions=conditions,
         deviation=conditions @ slopes + effects.residual_spread * residual,
+        facets=_facets(stream(simulation.seed, "conditions", 1), conditions),
     )
+
+
+def _facets(rng: np.random.Generator, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each facet has of its condition and of its own; from a stream of its own, which shifts no other draw."""
+    own = rng.standard_normal((len(conditions), len(FACETS)))
+    of_condition = conditions[:, [CONDITIONS.index(condition) for condition in FACETS.values()]]
+    part = np.array([1.0 if facet == condition else FACET_CORRELATION for facet, condition in FACETS.items()])
+    return _standardised(part * of_condition + np.sqrt(1 - part**2) * own)
 
 
 def _standardised(draws: NDArray[np.float64]) -> NDArray[np.float64]:

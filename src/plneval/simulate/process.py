@@ -12,6 +12,32 @@ GRADES: Final = (3, 4, 5, 6)
 """Tested grades; a pupil passes through all of them."""
 CONDITIONS: Final = ("focus", "collaboration", "inquiry", "learning", "leadership")
 """Conditions of learning in networks, one latent score for each network."""
+FACETS: Final = MappingProxyType(
+    {
+        "focus_network": "focus",
+        "focus_school": "focus",
+        "trust": "collaboration",
+        "disclosure": "collaboration",
+        "inquiry": "inquiry",
+        "individual_learning": "learning",
+        "group_learning": "learning",
+        "network_leadership": "leadership",
+        "formalising": "leadership",
+        "prioritising": "leadership",
+        "mobilising": "leadership",
+    }
+)
+"""Facets, each with its condition: what the long form asks about. One that has its condition's name is the condition.
+Effects go with conditions alone, and with a facet as far as it goes with its condition."""
+FACET_CORRELATION: Final = 0.8
+"""Of a facet with its condition over networks: facets of one condition correlate 0.64, of two conditions 0.26."""
+FACET_ANSWERED: Final = 0.7
+"""Of one SD of a network's facet, what its respondents see of it (as of conditions in the short form)."""
+RESPONDENT_SD: Final = 0.5
+"""Respondents' views of a facet around what all of their network see of it (as in the short form)."""
+RESPONDENT_SHARED: Final = 0.5
+"""Part of that variance which is the same for all facets of one condition: who thinks well of one thinks well of the
+others."""
 NETWORK_TYPES: Final = (
     "data use team",
     "research learning network",

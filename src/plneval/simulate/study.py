@@ -10,6 +10,7 @@ from typing import Final
 from plneval.artifacts import read_json, write_json
 from plneval.config.cohort import Simulation, Study
 from plneval.simulate.agency import write_agency
+from plneval.simulate.facets import write_long_form
 from plneval.simulate.lasting_truth import lasting_truth
 from plneval.simulate.made import make_study
 from plneval.simulate.planted import PlantedErrors
@@ -66,6 +67,7 @@ def simulate(simulation: Simulation, study: Study, out: Path) -> None:
             write_agency,
             write_ties,
             write_other_programmes,
+            write_long_form,
         ):
             write(made, fresh, errors)
         products = write_products(made, fresh, errors)

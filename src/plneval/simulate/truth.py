@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.other_programmes import years_in_others
 from plneval.simulate.planted import PlantedErrors
-from plneval.simulate.process import CONDITIONS, GRADES, NETWORK_TYPES, SUBJECTS
+from plneval.simulate.process import CONDITIONS, FACETS, GRADES, NETWORK_TYPES, SUBJECTS
 from plneval.simulate.schools import AREAS
 
 THIRD_YEAR = 2
@@ -251,7 +251,8 @@ def _planted(made: MadeStudy) -> dict[str, Any]:
 
 
 def _networks(made: MadeStudy, late: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """Of each network, by its raw identifier: full direct effect in maths, effect from the third year on, conditions.
+    """Of each network, by its raw identifier: full direct effect in maths, effect from the third year on, conditions,
+    facets of the conditions.
 
     ``third_year_on`` is the mean over all pupils of the schools whose first network it is, in the third year or later,
     also after leaving; missing where there are none.
@@ -267,6 +268,7 @@ def _networks(made: MadeStudy, late: dict[str, pd.DataFrame]) -> dict[str, Any]:
             "conditions": {
                 condition: float(made.networks.conditions[number, place]) for place, condition in enumerate(CONDITIONS)
             },
+            "facets": {facet: float(made.networks.facets[number, place]) for place, facet in enumerate(FACETS)},
         }
         for number, code in enumerate(made.networks.code)
     }
