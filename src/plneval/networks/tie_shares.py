@@ -200,7 +200,8 @@ def _groups(pairs: pd.DataFrame) -> Iterator[_Group]:
         basis: list(_bands(values[basis], names, _cuts(values[basis][across], 2)))
         for basis, names in (("distance", ("near", "far")), ("similarity", ("unlike", "alike")))
     }
-    near, alike = halves["distance"] or [("", True, ())], list(reversed(halves["similarity"])) or [("", True, ())]
+    undivided = [("", np.ones(len(pairs), dtype=bool), (np.nan, np.nan))]
+    near, alike = halves["distance"] or undivided, halves["similarity"][::-1] or undivided
     if halves["distance"] or halves["similarity"]:
         found += [
             _Group("block", "_".join(filter(None, (one, other))), across & inside & within)
