@@ -95,7 +95,7 @@ def test_networks_that_share_schools_are_one_cluster() -> None:
 
 
 def test_within_one_network_two_schools_give_no_interval() -> None:
-    """Two schools in one of the waves are too few, whatever the other wave has; answers without a school do not count."""
+    """Two schools in a wave are too few, whatever the other wave has; answers without a school do not count."""
     for sizes in ([(8, 8), (8, 8)], [(8, 8), (8, 8), (8, 0)]):
         found = lasting_change(answers(sizes), False, RULES)
         assert found is not None

@@ -52,7 +52,7 @@ class Form(Section):
     minimum_answered: float = Field(default=0.6, gt=0, le=1)
     """Share of a scale's items that must be answered for a score: with 0.6, two of three, three of four."""
     minimum_respondents: int = Field(default=10, ge=3)
-    """With fewer respondents in a wave its reliability is not computed."""
+    """With fewer respondents in a wave there is no reliability, no agreement, and no network's condition from it."""
     scales: dict[Name, Scale] = Field(min_length=1)
     """The scales."""
 

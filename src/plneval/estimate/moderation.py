@@ -162,9 +162,10 @@ def _conditions(study: NetworkStudy, spec: Moderation, effects: NetworkEffects) 
     tried = []
     for name in names:
         measured = early.table.loc[early.table["scale"] == name].set_index("unit")
-        about = {"name": name, "label": form.scales[name].label, "kind": "condition", "answers": _told(early, name)}
+        told = _told(early, name)
+        about = {"name": name, "label": form.scales[name].label, "kind": "condition", "answers": told}
         if measured.empty:
-            few = "condition_wave_of_few" in about["answers"]
+            few = "condition_wave_of_few" in told
             reason = "no wave has the answers that the questionnaire asks for" if few else NO_ANSWERS
             tried.append(_none(about, "not_estimable", reason))
             continue
@@ -173,7 +174,7 @@ def _conditions(study: NetworkStudy, spec: Moderation, effects: NetworkEffects) 
             reason = next(words for code, words in NO_RELIABILITY.items() if code in error.warnings)
             tried.append(_none(about, "not_estimable", reason))
             continue
-        said = _measured_how(answers, name, measured, about["answers"])
+        said = _measured_how(answers, name, measured, told)
         tried.append(_tried(about, measured, effects, spec, error.icc2_se, said))
     return tried
 
@@ -185,7 +186,7 @@ def _told(early: Conditions, scale: str) -> dict[str, int]:
 
 
 def _measured_how(answers: Scored, scale: str, measured: pd.DataFrame, told: dict[str, int]) -> tuple[str, ...]:
-    """Codes of :data:`WARNINGS` that concern the answers behind a condition: too few, too late, too little agreement."""
+    """Codes of :data:`WARNINGS` about the answers behind a condition: too few, in two years, too little agreement."""
     said = [code for code in told if code in WARNINGS]
     # The rows of the items stand in the order of the scale's scores.
     who = answers.scores.loc[answers.scores["scale"] == scale]

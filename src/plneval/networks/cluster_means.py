@@ -1,7 +1,7 @@
 r"""A mean, or a difference of two means, with an error by cluster.
 
-Answers of one cluster (a network, a school) are not independent, nor are one person's answers in two waves, which lie in
-one cluster. With h the share of a wave's answers that lie in cluster g and s the sum of their deviations from the
+Answers of one cluster (a network, a school) are not independent, nor are one person's answers in two waves, which lie
+in one cluster. With h the share of a wave's answers that lie in cluster g and s the sum of their deviations from the
 wave's mean, the cluster adds
 
 .. math:: u_g = \frac{s_{g2}}{n_2\sqrt{1 - h_{g2}}} - \frac{s_{g1}}{n_1\sqrt{1 - h_{g1}}}, \qquad

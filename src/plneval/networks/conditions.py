@@ -110,10 +110,8 @@ def _states(rows: pd.DataFrame, by: str, minimum_respondents: int, minimum_answe
     state[alone] = "condition_network_of_few"
     state[few] = "condition_wave_of_few"
     usable = rows.loc[~few & ~alone]
-    order = usable.assign(
-        date=pd.to_datetime(usable["date"]) if "date" in usable else pd.NaT,
-        name=usable["wave"].map(_place),
-    )
+    dates = pd.to_datetime(usable["date"]) if "date" in usable else pd.Series(pd.NaT, index=usable.index)
+    order = usable.assign(date=dates, name=usable["wave"].map(_place))
     began = order.groupby([by, "wave"], sort=True).agg(year=("year", "min"), date=("date", "min"), name=("name", "min"))
     first = began.reset_index().sort_values([by, "year", "date", "name"]).drop_duplicates(by).set_index(by)["wave"]
     state[usable.index[usable["wave"] == usable[by].map(first)]] = "condition_taken"

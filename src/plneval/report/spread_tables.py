@@ -143,8 +143,8 @@ def reliability_words() -> str:
         formats.number(value) for value in (quality.minimum_reliability, quality.minimum_icc2, quality.minimum_r_wg)
     )
     return (
-        f"Alpha and omega say how well the items of a scale go together; below {reliability} a scale measures with much "
-        "error. ICC(1) is the share of the scores' variance that lies between networks or schools, ICC(2) the "
+        f"Alpha and omega say how well the items of a scale go together; below {reliability} a scale measures with "
+        "much error. ICC(1) is the share of the scores' variance that lies between networks or schools, ICC(2) the "
         f"reliability of their means (at least {icc2}), r_wg the agreement within them (median at least {r_wg}). r_wg "
         "compares with answers spread evenly over the scale (the uniform null) and with nothing else: where people "
         "tend to one side of a scale whatever they think, it is too high. The standards are conventions from "
