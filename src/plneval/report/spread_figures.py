@@ -66,7 +66,7 @@ def moderation_slopes(released: Released) -> Drawn:
     data = spread_data.moderation_slopes(released)
     if data.empty:
         return notice("No condition could be held against the networks' effects.")
-    families = dict(list(data.groupby("family", sort=False)))
+    families = {str(name): own for name, own in data.groupby("family", sort=False)}
     sizes = [len(own) for own in families.values()]
     with theme.themed():
         room = 0.36 if len(data) <= FEW_ROWS else 0.25
