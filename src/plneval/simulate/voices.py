@@ -15,6 +15,7 @@ from plneval.simulate.formats import TextFormat, write_text_table
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.memberships import stages
 from plneval.simulate.planted import PlantedErrors, Typist, shuffled, with_rows
+from plneval.simulate.practice import HIGHEST, ITEM_SD, LOWEST, MIDDLE, POINTS, expected_answer, practice_gained
 from plneval.simulate.process import CONDITIONS
 from plneval.simulate.staff import HEAD
 from plneval.simulate.streams import stream
@@ -76,8 +77,10 @@ def _silent(made: MadeStudy, typist: Typist, answered: set[str]) -> str:
 def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataFrame:
     """Who answers in a year: one row a post (post, role, school), with a column ``<instrument>:<item>`` for each item.
 
-    # ASSUME: Practice moves with participation: 0.6 SD for participants and 0.25 SD for colleagues in full effect;
-    # policy moves by 0.5 SD. These are planted whatever the effect on pupils is.
+    ``practice_expected`` is the score of practice that is expected of a teacher in the post, in points of the scale.
+
+    # ASSUME: Practice moves with participation (:mod:`plneval.simulate.practice`), and policy by 0.5; both are planted
+    # whatever the effect on pupils is.
     """
     staff, memberships = made.staff, made.memberships
     column = year - made.years[0]
@@ -89,24 +92,26 @@ def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataF
     stage = stages(memberships, made.effects)[school, column]
     conditions = 0.7 * made.networks.conditions[memberships.network[school]]
     conditions = conditions + 0.5 * rng.standard_normal(conditions.shape)
-    moved = stage * np.where(staff.participates, 0.6, 0.25)
+    gained, sd = practice_gained(made, year), made.process.practice_sd
     table = pd.DataFrame({"post": np.arange(len(school)), "role": role, "school": school})
     for number, condition in enumerate(CONDITIONS):
         table[condition] = conditions[:, number]
-    table["practice"] = moved + 0.8 * rng.standard_normal(len(school))
+    table["practice"] = gained + sd * rng.standard_normal(len(school))
     table["policy"] = 0.5 * stage + 0.8 * rng.standard_normal(len(school))
     for instrument, items in INSTRUMENTS.items():
         for item in items:
             behind = table[item.split("_")[0]].to_numpy(dtype=np.float64)
             table[f"{instrument}:{item}"] = _response(rng, behind, item.endswith("r"))
+    table["practice_expected"] = expected_answer(gained, sd)
     answering: pd.DataFrame = table[asked].reset_index(drop=True)
     return answering
 
 
 def _response(rng: np.random.Generator, behind: NDArray[np.float64], reverse: bool) -> NDArray[np.int64]:
     """Answers from 1 to 5 to one item."""
-    answer = np.clip(np.rint(3.3 + 0.8 * behind + 0.7 * rng.standard_normal(len(behind))), 1, 5).astype(np.int64)
-    result: NDArray[np.int64] = 6 - answer if reverse else answer
+    latent = MIDDLE + POINTS * behind + ITEM_SD * rng.standard_normal(len(behind))
+    answer = np.clip(np.rint(latent), LOWEST, HIGHEST).astype(np.int64)
+    result: NDArray[np.int64] = LOWEST + HIGHEST - answer if reverse else answer
     return result
 
 
