@@ -20,6 +20,9 @@ from plneval.networks.scales import Answers
 
 Floats = NDArray[np.float64]
 
+LOWEST_RELIABILITY: Final = 0.3
+"""Below it nothing is adjusted for the error of groups' means: dividing by it would multiply the noise more than three
+times."""
 _NOTHING: Final = (float("nan"),) * 12
 
 
