@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,35 @@ RHOS: Final = tuple(round(-0.9 + 0.05 * step, 2) for step in range(37))
 _LOST: Final = 0.05
 
 
+class Number(NamedTuple):
+    """An estimate, its standard error by the delta method, its bootstrap interval."""
+
+    value: float
+    se: float
+    low: float
+    high: float
+
+
+NOTHING: Final = Number(float("nan"), float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Route:
+    """What goes over practice and what does not.
+
+    Attributes
+    ----------
+    slope
+        γ, outcome for one unit of practice.
+    indirect, direct
+        β₂γ and β₃.
+    """
+
+    slope: Number = NOTHING
+    indirect: Number = NOTHING
+    direct: Number = NOTHING
+
+
 @dataclass(frozen=True)
 class Mediation:
     """A mediation path; in units of the outcome for one unit of participation, where not said otherwise.
@@ -56,16 +85,12 @@ class Mediation:
         Schools used, schools with a missing value, clusters.
     on_practice, on_practice_se
         β₂, in units of practice.
-    practice_slope, practice_slope_se
-        γ, outcome for one unit of practice, adjusted for the error in practice; with all that follows from it missing
-        where the reliability is too low or not known.
-    indirect, indirect_se, indirect_low, indirect_high
-        β₂γ; standard error by the delta method from the joint cluster-robust (CR1) covariance, in which the error
-        variance counts as estimated; expanded percentile interval of the bootstrap over clusters
+    adjusted
+        The path adjusted for the error in practice; missing where the reliability is too low or not known. Standard
+        errors by the delta method from the joint cluster-robust (CR1) covariance, in which the error variance counts as
+        estimated; expanded percentile intervals of the bootstrap over clusters
         (:mod:`plneval.networks.cluster_bootstrap`).
-    direct, direct_se, direct_low, direct_high
-        β₃, in the same way.
-    naive_slope, naive_indirect, naive_direct (with _se, _low, _high)
+    naive
         The same as if practice had no error.
     total, total_low, total_high
         β₂γ + β₃, the same with and without adjustment.
@@ -99,26 +124,8 @@ class Mediation:
     n_clusters: int
     on_practice: float
     on_practice_se: float
-    practice_slope: float
-    practice_slope_se: float
-    indirect: float
-    indirect_se: float
-    indirect_low: float
-    indirect_high: float
-    direct: float
-    direct_se: float
-    direct_low: float
-    direct_high: float
-    naive_slope: float
-    naive_slope_se: float
-    naive_indirect: float
-    naive_indirect_se: float
-    naive_indirect_low: float
-    naive_indirect_high: float
-    naive_direct: float
-    naive_direct_se: float
-    naive_direct_low: float
-    naive_direct_high: float
+    adjusted: Route
+    naive: Route
     total: float
     total_low: float
     total_high: float
@@ -186,7 +193,7 @@ def mediation(
 
 
 @dataclass(frozen=True)
-class _Route:
+class _Drawn:
     """A path in the data and in the draws of the bootstrap, as if practice had no error or adjusted for it."""
 
     at: Equations
@@ -198,22 +205,25 @@ class _Route:
         """(4, 4), of β₂, γ, β₃ and the reliability."""
         return np.asarray(self.influences.T @ self.influences)
 
-    def numbers(self, tail: float) -> dict[str, float]:
-        """Slope, indirect and direct effect with standard errors by the delta method and bootstrap intervals."""
+    def told(self, tail: float) -> Route:
+        """Slope, indirect and direct effect with standard errors and intervals."""
         covariance = self.covariance
-        on_practice, slope = float(self.at.on_practice[0]), float(self.at.slope[0])
-        gradient = np.array([slope, on_practice, 0.0, 0.0])
-        found = {
-            "slope": slope,
-            "slope_se": float(np.sqrt(covariance[1, 1])),
-            "indirect": float(self.at.indirect[0]),
-            "indirect_se": float(np.sqrt(gradient @ covariance @ gradient)),
-            "direct": float(self.at.direct[0]),
-            "direct_se": float(np.sqrt(covariance[2, 2])),
+        gradient = np.array([float(self.at.slope[0]), float(self.at.on_practice[0]), 0.0, 0.0])
+        variances = {
+            "slope": covariance[1, 1],
+            "indirect": gradient @ covariance @ gradient,
+            "direct": covariance[2, 2],
         }
-        for name, sample in (("indirect", self.draws.indirect), ("direct", self.draws.direct)):
-            found[f"{name}_low"], found[f"{name}_high"] = interval(sample, tail)
-        return found
+        return Route(
+            **{
+                name: Number(
+                    float(getattr(self.at, name)[0]),
+                    float(np.sqrt(variance)),
+                    *interval(getattr(self.draws, name), tail),
+                )
+                for name, variance in variances.items()
+            }
+        )
 
     def sensitivity(self, tail: float) -> pd.DataFrame:
         """Indirect effect with its interval for each correlation of errors."""
@@ -225,14 +235,14 @@ class _Route:
 class _Found:
     """The naive path, the adjusted one where it may be given, and the reliability of practice that decides it."""
 
-    plain: _Route
-    adjusted: _Route | None
+    plain: _Drawn
+    adjusted: _Drawn | None
     reliability: float
     reliability_se: float
     warnings: tuple[str, ...]
 
     @property
-    def behind(self) -> _Route:
+    def behind(self) -> _Drawn:
         """The path that the sensitivity is of."""
         return self.plain if self.adjusted is None else self.adjusted
 
@@ -240,8 +250,8 @@ class _Found:
 def _both(values: Floats, cluster: NDArray[np.int64], sums: Sums, weights: Floats) -> _Found:
     """Both paths.
 
-    # ASSUME: in a draw of the bootstrap, too, no more is taken from the variance of practice than the lowest reliability
-    # leaves: the draw would otherwise not have been adjusted.
+    # ASSUME: in a draw of the bootstrap, too, the lowest reliability at least is left of the variance of practice:
+    # with less the path would not have been adjusted.
     """
     at, error, error_of_all = equations(sums.weighted(np.ones((1, weights.shape[1]))))
     if not bool(at.usable[0]):
@@ -251,7 +261,7 @@ def _both(values: Floats, cluster: NDArray[np.int64], sums: Sums, weights: Float
         )
     drawn, drawn_error, drawn_error_of_all = equations(sums.weighted(weights))
     warnings = ("bootstrap_unstable",) if drawn.usable.mean() < 1 - _LOST else ()
-    plain = _Route(at, drawn, influences(values, cluster, sums, adjusted=False))
+    plain = _Drawn(at, drawn, influences(values, cluster, sums, adjusted=False))
     reliability = 1 - float(error[0] / at.mm[0])
     if np.isnan(reliability):
         return _Found(plain, None, reliability, float("nan"), (*warnings, "error_not_known"))
@@ -259,7 +269,7 @@ def _both(values: Floats, cluster: NDArray[np.int64], sums: Sums, weights: Float
     se = float(np.sqrt((parts[:, 3] ** 2).sum()))
     if reliability < LOWEST_RELIABILITY:
         return _Found(plain, None, reliability, se, (*warnings, "reliability_too_low"))
-    adjusted = _Route(
+    adjusted = _Drawn(
         at.without_error(error, error_of_all, LOWEST_RELIABILITY),
         drawn.without_error(drawn_error, drawn_error_of_all, LOWEST_RELIABILITY),
         parts,
@@ -278,16 +288,14 @@ def _sums(data: pd.DataFrame, values: Floats, cluster: NDArray[np.int64], groups
     return Sums(
         np.stack([values[own].T @ values[own] for own in rows]),
         np.stack([(base[own] / respondents[own, None]).T @ base[own] for own in rows]),
-        np.bincount(cluster, within, minlength=groups),
-        np.bincount(cluster, within_df, minlength=groups),
+        np.bincount(cluster, within, minlength=groups).astype(np.float64),
+        np.bincount(cluster, within_df, minlength=groups).astype(np.float64),
     )
 
 
 def _told(found: _Found, counts: tuple[int, int, int], level: float, warnings: list[str]) -> Mediation:
     tail = expanded_tail(counts[2], level)
     plain, behind = found.plain, found.behind
-    naive = plain.numbers(tail)
-    given = dict.fromkeys(naive, float("nan")) if found.adjusted is None else found.adjusted.numbers(tail)
     sensitivity = behind.sensitivity(tail)
     rho_low, rho_high = _where_zero(sensitivity)
     rho = float(behind.at.correlation[0])
@@ -300,10 +308,8 @@ def _told(found: _Found, counts: tuple[int, int, int], level: float, warnings: l
         n_clusters=counts[2],
         on_practice=float(plain.at.on_practice[0]),
         on_practice_se=float(np.sqrt(plain.covariance[0, 0])),
-        practice_slope=given.pop("slope"),
-        practice_slope_se=given.pop("slope_se"),
-        **given,
-        **{f"naive_{name}": value for name, value in naive.items()},
+        adjusted=Route() if found.adjusted is None else found.adjusted.told(tail),
+        naive=plain.told(tail),
         total=float(plain.at.total[0]),
         total_low=total_low,
         total_high=total_high,
@@ -342,8 +348,8 @@ def _usable(schools: pd.DataFrame, covariates: Sequence[str], force: bool) -> tu
     if known and len(known) < len(ERROR_COLUMNS):
         lacking = [column for column in ERROR_COLUMNS if column not in schools]
         raise UserError(
-            f"the schools' table has {', '.join(known)} and no column {', '.join(lacking)}: the error in practice needs "
-            "all of them."
+            f"the schools' table has {', '.join(known)} and no column {', '.join(lacking)}: the error in practice "
+            "needs all of them."
         )
     needed += known
     data = schools.dropna(subset=needed).reset_index(drop=True)
@@ -370,6 +376,8 @@ def _not_estimable(n: int, left_out: int, n_clusters: int, warnings: tuple[str, 
         n=n,
         n_left_out=left_out,
         n_clusters=n_clusters,
+        adjusted=Route(),
+        naive=Route(),
         sensitivity_of="naive",
         sensitivity=pd.DataFrame(columns=["rho", "indirect", "low", "high"], dtype=np.float64),
         warnings=warnings,

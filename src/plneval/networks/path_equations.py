@@ -161,7 +161,7 @@ def influences(values: Floats, cluster: NDArray[np.int64], per_cluster: Sums, ad
     after = left_y - gamma * left_m
 
     def summed(score: Floats) -> Floats:
-        return np.bincount(cluster, score, minlength=groups)
+        return np.bincount(cluster, score, minlength=groups).astype(np.float64)
 
     to_gamma = summed(left_m * after)
     to_reliability = np.zeros(groups)
