@@ -261,11 +261,11 @@ def _both(values: Floats, cluster: NDArray[np.int64], sums: Sums, weights: Float
         )
     drawn, drawn_error, drawn_error_of_all = equations(sums.weighted(weights))
     warnings = ("bootstrap_unstable",) if drawn.usable.mean() < 1 - _LOST else ()
-    plain = _Drawn(at, drawn, influences(values, cluster, sums, adjusted=False))
+    plain = _Drawn(at, drawn, influences(values, cluster, sums, None))
     reliability = 1 - float(error[0] / at.mm[0])
     if np.isnan(reliability):
         return _Found(plain, None, reliability, float("nan"), (*warnings, "error_not_known"))
-    parts = influences(values, cluster, sums, adjusted=True)
+    parts = influences(values, cluster, sums, LOWEST_RELIABILITY)
     se = float(np.sqrt((parts[:, 3] ** 2).sum()))
     if reliability < LOWEST_RELIABILITY:
         return _Found(plain, None, reliability, se, (*warnings, "reliability_too_low"))

@@ -138,7 +138,7 @@ def equations(sums: Sums) -> tuple[Equations, Floats, Floats]:
     return found, error, variance * all_shared * (1 - 1 / products[:, 0, 0])
 
 
-def influences(values: Floats, cluster: NDArray[np.int64], per_cluster: Sums, adjusted: bool) -> Floats:
+def influences(values: Floats, cluster: NDArray[np.int64], per_cluster: Sums, lowest: float | None) -> Floats:
     """What each cluster adds to the errors of β₂, γ, β₃ and of the reliability of practice: (clusters, 4).
 
     With scores :math:`r_m(r_y - \\gamma r_m) + \\gamma v(1 - h)` of γ, whose mean is zero; that :math:`s_w^2` is
@@ -149,13 +149,14 @@ def influences(values: Floats, cluster: NDArray[np.int64], per_cluster: Sums, ad
     ----------
     values : (n, c) columns as in :class:`Sums`; ``cluster`` numbers their rows.
     per_cluster : sums, one set a cluster.
+    lowest : as in :meth:`Equations.without_error`; None for the path as if practice had no error.
     """
     base, m, y = values[:, :-2], values[:, -2], values[:, -1]
     groups, (n, k) = len(per_cluster.products), base.shape
     bread = np.linalg.inv(base.T @ base)
     left_m, left_y = (column - base @ (bread @ (base.T @ column)) for column in (m, y))
     plain, error, error_of_all = equations(per_cluster.weighted(np.ones((1, groups))))
-    at = plain.without_error(error, error_of_all, 0.0) if adjusted else plain
+    at = plain if lowest is None else plain.without_error(error, error_of_all, lowest)
     gamma, mm = float(at.slope[0]), float(at.mm[0])
     slope_at = base @ bread[:, 1]
     after = left_y - gamma * left_m
@@ -165,7 +166,7 @@ def influences(values: Floats, cluster: NDArray[np.int64], per_cluster: Sums, ad
 
     to_gamma = summed(left_m * after)
     to_reliability = np.zeros(groups)
-    if adjusted:
+    if lowest is not None:
         total_df = float(per_cluster.within_df.sum())
         variance = float(per_cluster.within.sum()) / total_df
         room = np.einsum("gij,ij->g", per_cluster.shared, _unit(k) - bread)
@@ -173,8 +174,8 @@ def influences(values: Floats, cluster: NDArray[np.int64], per_cluster: Sums, ad
         own = variance * room
         of_variance = room.sum() / total_df * (per_cluster.within - variance * per_cluster.within_df)
         to_gamma = to_gamma + gamma * (own + of_variance)
-        reliability = mm / float(plain.mm[0])
-        to_reliability = ((1 - reliability) * summed(left_m**2) - own - of_variance) / float(plain.mm[0])
+        noise = float(error[0] / plain.mm[0])
+        to_reliability = (noise * summed(left_m**2) - own - of_variance) / float(plain.mm[0])
     on_gamma = to_gamma / mm
     on_practice = summed(slope_at * left_m)
     direct = summed(slope_at * after) - float(at.on_practice[0]) * on_gamma

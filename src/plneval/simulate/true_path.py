@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from plneval.simulate.made import MadeStudy
-from plneval.simulate.process import SUBJECTS
 from plneval.simulate.streams import stream
 from plneval.simulate.voices import answers_of, wave_years
 
@@ -32,27 +31,23 @@ def respondents(made: MadeStudy) -> pd.DataFrame:
     return found.assign(network=made.memberships.network[found["school"].to_numpy()])
 
 
-def true_paths(made: MadeStudy, scored: pd.DataFrame, asked: pd.DataFrame) -> dict[str, Any]:
-    """For each subject the path between the schools that answered in one wave.
+def true_path(made: MadeStudy, scored: pd.DataFrame, asked: pd.DataFrame) -> dict[str, Any]:
+    """The path between the schools that answered in one wave.
 
     Parameters
     ----------
-    scored : by :func:`plneval.simulate.truth.scored_effects`.
+    scored : of one subject, by :func:`plneval.simulate.truth.scored_effects`.
     asked : by :func:`respondents`.
 
     Returns
     -------
-    By subject: wave and schools; practice (points of practice for a year of participation), slope (effect for a point
-    of practice, participation held fixed), indirect (their product), direct (effect for a year of participation,
-    practice held fixed) and total, each missing where it has no meaning. The wave is the one in which years of
-    participation, up to three, vary most. Practice is the mean over a school's respondents of the score expected of
-    them. The effect is the change of the mean planted effect on the school's pupils from the last outcome year before
-    joining, when it was 0, to the first one from the survey's year on.
+    wave and schools; practice (points of practice for a year of participation), slope (effect for a point of practice,
+    participation held fixed), indirect (their product), direct (effect for a year of participation, practice held
+    fixed) and total, each missing where it has no meaning. The wave is the one in which years of participation, up to
+    three, vary most. Practice is the mean over a school's respondents of the score expected of them. The effect is the
+    change of the mean planted effect on the school's pupils from the last outcome year before joining, when it was 0,
+    to the first one from the survey's year on.
     """
-    return {subject: _path(made, scored.loc[scored["subject"] == subject], asked) for subject in SUBJECTS}
-
-
-def _path(made: MadeStudy, scored: pd.DataFrame, asked: pd.DataFrame) -> dict[str, Any]:
     effect = scored.groupby(["school", "year"])["standardised"].mean().reset_index()
     tables = []
     for wave, own in asked.groupby("wave", sort=True):

@@ -12,7 +12,7 @@ from plneval.simulate.made import MadeStudy
 from plneval.simulate.planted import PlantedErrors
 from plneval.simulate.process import CONDITIONS, GRADES, NETWORK_TYPES, SUBJECTS
 from plneval.simulate.schools import AREAS
-from plneval.simulate.true_path import respondents, true_paths, true_practice_changes
+from plneval.simulate.true_path import respondents, true_path, true_practice_changes
 
 THIRD_YEAR = 2
 """Event time of the third year of participation."""
@@ -55,7 +55,7 @@ def truth(made: MadeStudy, kept: NDArray[np.bool_], errors: PlantedErrors) -> di
             "after_leaving": {subject: _after_leaving(treated[subject]) for subject in SUBJECTS},
             "condition": _conditions(made),
             "spread": _spread(made),
-            "path": true_paths(made, scored, asked),
+            "path": {subject: true_path(made, scored[scored["subject"] == subject], asked) for subject in SUBJECTS},
             "practice": true_practice_changes(asked),
             "planted": _planted(made),
         },

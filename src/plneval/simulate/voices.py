@@ -93,16 +93,16 @@ def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataF
     conditions = 0.7 * made.networks.conditions[memberships.network[school]]
     conditions = conditions + 0.5 * rng.standard_normal(conditions.shape)
     gained, sd = practice_gained(made, year), made.process.practice_sd
-    table = pd.DataFrame({"post": np.arange(len(school)), "role": role, "school": school})
-    for number, condition in enumerate(CONDITIONS):
-        table[condition] = conditions[:, number]
-    table["practice"] = gained + sd * rng.standard_normal(len(school))
-    table["policy"] = 0.5 * stage + 0.8 * rng.standard_normal(len(school))
-    for instrument, items in INSTRUMENTS.items():
-        for item in items:
-            behind = table[item.split("_")[0]].to_numpy(dtype=np.float64)
-            table[f"{instrument}:{item}"] = _response(rng, behind, item.endswith("r"))
-    table["practice_expected"] = expected_answer(gained, sd)
+    behind = {condition: conditions[:, number] for number, condition in enumerate(CONDITIONS)}
+    behind["practice"] = gained + sd * rng.standard_normal(len(school))
+    behind["policy"] = 0.5 * stage + 0.8 * rng.standard_normal(len(school))
+    answers = {
+        f"{instrument}:{item}": _response(rng, behind[item.split("_")[0]], item.endswith("r"))
+        for instrument, items in INSTRUMENTS.items()
+        for item in items
+    }
+    posts = {"post": np.arange(len(school)), "role": role, "school": school}
+    table = pd.DataFrame({**posts, **behind, **answers, "practice_expected": expected_answer(gained, sd)})
     answering: pd.DataFrame = table[asked].reset_index(drop=True)
     return answering
 
