@@ -119,9 +119,9 @@ def of_function(clusters: int, reliability: float, draws: int) -> pd.DataFrame:
     )
 
 
-def of_chain(seed: int) -> dict[str, dict[str, Any]]:
+def of_chain(seed: int, schools: int = 120, networks: int = 18) -> dict[str, dict[str, Any]]:
     """One draw of the second part: its four studies."""
-    simulation = Simulation(seed=seed, schools=120, networks=18, pupils_per_grade=20, effect=EFFECT)
+    simulation = Simulation(seed=seed, schools=schools, networks=networks, pupils_per_grade=20, effect=EFFECT)
     made = make_study(simulation, STUDY)
     scored = mathematics(made)
     rows = school_years(scored)

@@ -27,8 +27,8 @@ WARNINGS: Final = {
     "order_not_known": "the order of practice and outcome is not known",
     "schools_left_out": "schools with a missing value are left out",
     "bootstrap_unstable": "the path could not be estimated in some draws of the bootstrap",
-    "reliability_too_low": "practice is too unreliable to adjust the path for its error; only the naive one is given",
-    "error_not_known": "the error in practice is not known (no two answers of one school and role); the path is naive",
+    "reliability_too_low": "practice is too unreliable to adjust the path for its error: only the naive one is given",
+    "error_not_known": "the error in practice is not known (no two answers of one school and role): the path is naive",
 }
 """Warnings of :func:`plneval.networks.mediation.mediation` in words."""
 
