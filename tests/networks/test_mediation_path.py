@@ -137,8 +137,7 @@ def test_the_interval_covers_the_planted_path() -> None:
     random, draws = np.random.default_rng(77), 1000
     found = [mediation(schools(random), covariates=["x"], draws=400) for _ in range(draws)]
     covered = np.mean([one.adjusted.indirect.low <= 0.1 <= one.adjusted.indirect.high for one in found])
-    # Percentile intervals with 40 clusters fall a little short.
-    assert covered == pytest.approx(0.94, abs=3 * math.sqrt(0.95 * 0.05 / draws))
+    assert covered == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / draws))
 
 
 def test_few_clusters_missing_values_and_order_are_named(data: pd.DataFrame) -> None:
