@@ -86,10 +86,14 @@ DESIGNS = {
 }
 
 
-def school_years(made: MadeStudy) -> pd.DataFrame:
-    """Mean scores in mathematics, standardised as prepare does, with the mean of what was planted."""
+def mathematics(made: MadeStudy) -> pd.DataFrame:
+    """Every score in mathematics with the true effect on it."""
     table = scored_effects(made, ~np.isnan(made.scores.points))
-    table = table[table["subject"] == "maths"]
+    return table[table["subject"] == "maths"]
+
+
+def school_years(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean scores in mathematics, standardised as prepare does, with the mean of what was planted."""
     keys = [table["year"], table["grade"]]
     reference = table["points"].where(~table["treated"])
     mean, sd = (reference.groupby(keys).transform(name) for name in ("mean", "std"))
@@ -155,7 +159,7 @@ def true_effects(rows: pd.DataFrame) -> pd.Series:
 def draw(design: Design, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One study: its spread, and its slope on every condition."""
     made = make_study(Simulation(seed=seed, **design.simulation), STUDY, design.process, design.effects)
-    rows = school_years(made)
+    rows = school_years(mathematics(made))
     sample = SchoolSample(rows.drop(columns="planted"), "z", "pupils", Exclusions())
     found = network_effects(sample, NO_PUPILS)
     spread = between_network_spread(found.table, found.covariance)

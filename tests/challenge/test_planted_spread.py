@@ -12,7 +12,14 @@ from plneval.challenge.recovery import planted_effect
 
 PLANTED: dict[str, Any] = {
     "headline": {},
-    "effects": {"spread": {"total": 0.058}, "condition": {"trust": 0.018}},
+    "effects": {
+        "spread": {"total": 0.058},
+        "condition": {"trust": 0.018},
+        "path": {
+            "maths": {"practice": 0.25, "slope": 0.12, "indirect": 0.03, "direct": 0.01, "total": 0.04},
+            "reading": {"practice": 0.25, "slope": None, "indirect": None, "direct": None, "total": None},
+        },
+    },
     "networks": {
         "A": {"effect": 0.10, "third_year_on": {"maths": 0.02}, "conditions": {"trust": -1.0, "focus": 0.0}},
         "B": {"effect": 0.12, "third_year_on": {"maths": 0.05}, "conditions": {"trust": 0.0, "focus": 2.0}},
@@ -57,9 +64,22 @@ def test_a_slope_on_a_facet_is_that_of_true_effects_on_its_true_values() -> None
     assert planted_effect(PLANTED, record) is None
 
 
-def test_nothing_is_planted_for_structure_subgroups_a_new_network_or_the_path() -> None:
+def test_the_path_is_held_against_its_own_truth_adjusted_and_not() -> None:
+    for ending in ("", "_naive"):
+        assert planted(f"path_slope{ending}", "practice") == 0.12
+        assert planted(f"path_indirect{ending}", "practice") == 0.03
+        assert planted(f"path_direct{ending}", "practice") == 0.01
+    assert planted("path_practice", "practice") == 0.25
+    assert planted("path_total", "practice") == 0.04
+    # Missing where the truth has none, and for what is not planted.
+    assert planted("path_indirect", outcome="reading") is None
+    assert planted("path_indirect", subgroup="disadvantaged") is None
+    assert planted("path_reliability") is None
+    assert planted("path_rho_at_zero") is None
+
+
+def test_nothing_is_planted_for_structure_subgroups_or_a_new_network() -> None:
     assert planted("moderation_slope_naive", "density") is None
     assert planted("between_network_sd", subgroup="disadvantaged") is None
     assert planted("between_network_sd", outcome="reading") is None
     assert planted("att_new_network") is None
-    assert planted("path_indirect", "practice") is None

@@ -52,13 +52,15 @@ def test_coefficients_and_standard_errors_are_those_of_statsmodels(data: pd.Data
     to_practice, to_outcome = fit("practice ~ participation + x"), fit("outcome ~ participation + practice + x")
     assert found.on_practice == pytest.approx(to_practice.params["participation"], abs=1e-10)
     assert found.on_practice_se == pytest.approx(to_practice.bse["participation"], abs=1e-10)
-    assert found.practice_slope == pytest.approx(to_outcome.params["practice"], abs=1e-10)
-    assert found.practice_slope_se == pytest.approx(to_outcome.bse["practice"], abs=1e-10)
-    assert (found.direct, found.direct_se) == pytest.approx(
+    assert found.adjusted.slope.value == pytest.approx(to_outcome.params["practice"], abs=1e-10)
+    assert found.adjusted.slope.se == pytest.approx(to_outcome.bse["practice"], abs=1e-10)
+    assert (found.adjusted.direct.value, found.adjusted.direct.se) == pytest.approx(
         (to_outcome.params["participation"], to_outcome.bse["participation"]), abs=1e-10
     )
     total = smf.ols("outcome ~ participation + x", data).fit()
-    assert found.indirect + found.direct == pytest.approx(total.params["participation"], abs=1e-10)
+    assert found.adjusted.indirect.value + found.adjusted.direct.value == pytest.approx(
+        total.params["participation"], abs=1e-10
+    )
     assert found.total == pytest.approx(total.params["participation"], abs=1e-10)
     unexplained = (1 - to_practice.rsquared) * (1 - to_outcome.rsquared)
     assert found.r2_of_all_at_zero == pytest.approx(found.rho_at_zero**2 * unexplained, abs=1e-10)
@@ -67,9 +69,9 @@ def test_coefficients_and_standard_errors_are_those_of_statsmodels(data: pd.Data
 
 def test_the_error_of_the_product_agrees_between_delta_method_and_bootstrap() -> None:
     found = mediation(schools(np.random.default_rng(9), clusters=300), covariates=["x"], draws=4000)
-    width = (found.indirect_high - found.indirect_low) / (2 * 1.959964)
-    assert width == pytest.approx(found.indirect_se, rel=0.06)
-    assert found.indirect_low < 0.1 < found.indirect_high
+    width = (found.adjusted.indirect.high - found.adjusted.indirect.low) / (2 * 1.959964)
+    assert width == pytest.approx(found.adjusted.indirect.se, rel=0.06)
+    assert found.adjusted.indirect.low < 0.1 < found.adjusted.indirect.high
 
 
 @pytest.mark.parametrize("rho", [-0.4, 0.3, 0.6])
@@ -86,10 +88,10 @@ def test_sensitivity_returns_the_true_path_at_the_true_correlation_of_errors(rho
         {"participation": participation, "practice": practice, "outcome": outcome, "cluster": np.arange(n) // 4}
     )
     found = mediation(table, draws=50)
-    assert found.practice_slope == pytest.approx(0.25 + 0.6 * rho / 0.8)  # biased by ρ σ₃/σ₂
+    assert found.adjusted.slope.value == pytest.approx(0.25 + 0.6 * rho / 0.8)  # biased by ρ σ₃/σ₂
     at = found.sensitivity.set_index("rho")["indirect"]
     assert at[rho] == pytest.approx(0.5 * 0.25, abs=1e-10)
-    assert at[0.0] == pytest.approx(found.indirect, abs=1e-12)
+    assert at[0.0] == pytest.approx(found.adjusted.indirect.value, abs=1e-12)
     # Errors of practice (0.8 e₁) and of the outcome without practice (0.25 · 0.8 e₁ + 0.6 (...)).
     first, second = 0.2 + 0.6 * rho, 0.6 * math.sqrt(1 - rho**2)
     assert found.rho_at_zero == pytest.approx(first / math.hypot(first, second), abs=1e-10)
@@ -102,8 +104,8 @@ def test_an_unobserved_common_cause_makes_a_path_and_its_correlation_takes_it_aw
     confounded = mediation(
         schools(np.random.default_rng(5), clusters=400, confounding=0.5), covariates=["x"], draws=300
     )
-    assert abs(honest.indirect - 0.1) < 3 * honest.indirect_se
-    assert confounded.indirect > 0.1 + 3 * confounded.indirect_se
+    assert abs(honest.adjusted.indirect.value - 0.1) < 3 * honest.adjusted.indirect.se
+    assert confounded.adjusted.indirect.value > 0.1 + 3 * confounded.adjusted.indirect.se
     # Given participation and x: Var(ε₂) = 0.09 + 0.49 + 0.25, Var(ε₃) = 0.0081 + 0.09 + 0.25, covariance 0.25.
     rho = 0.25 / math.sqrt(0.83 * 0.3481)
     curve = confounded.sensitivity
@@ -113,7 +115,7 @@ def test_an_unobserved_common_cause_makes_a_path_and_its_correlation_takes_it_aw
 def test_the_range_of_correlations_at_which_the_path_could_be_zero(data: pd.DataFrame) -> None:
     found = mediation(data, covariates=["x"], draws=500)
     curve = found.sensitivity.set_index("rho")
-    assert found.indirect_low > 0
+    assert found.adjusted.indirect.low > 0
     assert found.rho_low == float("-inf")
     assert 0 < found.rho_high <= found.rho_at_zero
     assert curve.loc[found.rho_high, "low"] <= 0 <= curve.loc[found.rho_high, "high"]
@@ -126,23 +128,22 @@ def test_the_range_of_correlations_at_which_the_path_could_be_zero(data: pd.Data
 def test_the_same_seed_gives_the_same_interval_in_any_order_of_rows(data: pd.DataFrame) -> None:
     first = mediation(data, covariates=["x"], draws=200, seed=3)
     again = mediation(data.sample(frac=1, random_state=1), covariates=["x"], draws=200, seed=3)
-    assert first.indirect_low == pytest.approx(again.indirect_low, abs=1e-12)
-    assert first.indirect_low != mediation(data, covariates=["x"], draws=200, seed=4).indirect_low
+    assert first.adjusted.indirect.low == pytest.approx(again.adjusted.indirect.low, abs=1e-12)
+    assert first.adjusted.indirect.low != mediation(data, covariates=["x"], draws=200, seed=4).adjusted.indirect.low
 
 
 @pytest.mark.slow
 def test_the_interval_covers_the_planted_path() -> None:
     random, draws = np.random.default_rng(77), 1000
     found = [mediation(schools(random), covariates=["x"], draws=400) for _ in range(draws)]
-    covered = np.mean([one.indirect_low <= 0.1 <= one.indirect_high for one in found])
-    # Percentile intervals with 40 clusters fall a little short.
-    assert covered == pytest.approx(0.94, abs=3 * math.sqrt(0.95 * 0.05 / draws))
+    covered = np.mean([one.adjusted.indirect.low <= 0.1 <= one.adjusted.indirect.high for one in found])
+    assert covered == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / draws))
 
 
 def test_few_clusters_missing_values_and_order_are_named(data: pd.DataFrame) -> None:
     few = mediation(data.head(15), draws=50)
     assert (few.state, few.n_clusters, few.warnings) == ("not_estimable", 5, ("few_clusters",))
-    assert math.isnan(few.indirect)
+    assert math.isnan(few.adjusted.indirect.value)
     some = mediation(data.head(45), draws=50)
     assert "few_clusters" in some.warnings
     gaps = mediation(data.assign(practice=data["practice"].where(data.index > 3)), draws=50)

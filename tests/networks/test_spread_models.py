@@ -132,11 +132,14 @@ def test_the_path_is_that_of_ordinary_regressions(study: NetworkStudy) -> None:
     to_result = sm.OLS(rows["outcome"], sm.add_constant(rows[["participation", "deprivation", "practice"]])).fit()
     found = {one.estimand: one.estimate for one in mediation(study, spec).estimates}
     assert found["path_practice"] == pytest.approx(to_practice.params["participation"])
-    assert found["path_slope"] == pytest.approx(to_result.params["practice"])
-    assert found["path_direct"] == pytest.approx(to_result.params["participation"])
+    assert found["path_slope_naive"] == pytest.approx(to_result.params["practice"])
+    assert found["path_direct_naive"] == pytest.approx(to_result.params["participation"])
     indirect = to_practice.params["participation"] * to_result.params["practice"]
-    assert found["path_indirect"] == pytest.approx(indirect)
+    assert found["path_indirect_naive"] == pytest.approx(indirect)
     assert found["path_total"] == pytest.approx(indirect + to_result.params["participation"])
+    assert found["path_slope"] == pytest.approx(found["path_slope_naive"] / found["path_reliability"])
+    assert found["path_indirect"] == pytest.approx(found["path_practice"] * found["path_slope"])
+    assert found["path_direct"] == pytest.approx(found["path_total"] - found["path_indirect"])
 
 
 def test_scales_are_those_of_the_instrument(study: NetworkStudy) -> None:

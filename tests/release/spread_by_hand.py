@@ -140,7 +140,7 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
         ),
         ("cs_maths", "condition", "trust", "Trust", "estimated", "", *[0.01] * 9, 0.8, 0.04, "during", 2, 5, ""),
     ],
-    "mediation_sensitivity": [("cs_maths", 0.1, 0.01, -0.02, 0.03, 36)],
+    "mediation_sensitivity": [("cs_maths", "naive", 0.1, 0.01, -0.02, 0.03, 36)],
 }
 
 

@@ -213,7 +213,7 @@ ROWS: dict[str, list[list[object]]] = {
         ],
     ],
     "mediation_sensitivity": [
-        ["practice_path_maths", rho, 0.01 - 0.1 * rho, -0.02 - 0.1 * rho, 0.04 - 0.1 * rho, 36]
+        ["practice_path_maths", "adjusted", rho, 0.01 - 0.1 * rho, -0.02 - 0.1 * rho, 0.04 - 0.1 * rho, 36]
         for rho in (-0.5, 0.0, 0.5)
     ],
 }
@@ -253,6 +253,8 @@ def spread_records() -> pd.DataFrame:
             _record(estimand="moderation_slope", term="focus", estimate=0.05, se=0.03, **slopes),
             _record(estimand="moderation_slope_naive", term="focus", estimate=0.03, se=0.02, **slopes),
             _record(estimand="path_indirect", estimate=0.01, ci_low=-0.02, ci_high=0.04, **path),
+            _record(estimand="path_indirect_naive", estimate=0.006, ci_low=-0.01, ci_high=0.02, **path),
+            _record(estimand="path_reliability", estimate=0.6, se=0.1, **path),
             _record(estimand="path_total", estimate=0.05, ci_low=-0.02, ci_high=0.14, **path),
         ]
     )

@@ -176,6 +176,41 @@ def test_practice_says_that_nobody_was_asked(released: Callable[[str], Released]
     assert shown["Change"].tolist() == ["–", "+0.20", "–", "+0.20"]
 
 
+def test_the_path_stands_adjusted_and_not_adjusted_side_by_side(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    shown = spread_tables.path(study).set_index("Path")
+    row = shown.loc["Results over practice, for a year of participation"]
+    assert (row["Estimate"], row["Not adjusted"]) == ("0.010", "0.006")
+    assert shown.loc["Reliability of practice, participation held fixed", "Estimate"] == "0.600"
+    assert shown.loc["Results, for a year of participation", "Not adjusted"] == "–"
+    assert spread_tables.path_notes(study) == [
+        "What follows about an unobserved cause is of the path that is adjusted for the error in practice."
+    ]
+    assert "adjusted for the error in practice" in figures.path_sensitivity(study).alt
+
+
+def test_an_adjusted_path_that_is_missing_says_why(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    records, sensitivity = study.tables["records"], study.tables["mediation_sensitivity"]
+    own = records["estimand"] == "path_indirect"
+    why = "practice is too unreliable to adjust the path for its error: only the naive one is given"
+    said = f"exploratory: only if; {why}"
+    study.tables["records"] = records.assign(
+        estimate=records["estimate"].mask(own), warnings=records["warnings"].mask(own, said)
+    )
+    study.tables["mediation_sensitivity"] = sensitivity.assign(path="naive")
+    try:
+        shown = spread_tables.path(study).set_index("Path")
+        row = shown.loc["Results over practice, for a year of participation"]
+        assert (row["Estimate"], row["Not adjusted"]) == ("–", "0.006")
+        assert spread_tables.path_notes(study) == [
+            "Practice is too unreliable to adjust the path for its error: only the naive one is given.",
+            "What follows about an unobserved cause is of the path that is not adjusted.",
+        ]
+    finally:
+        study.tables["records"], study.tables["mediation_sensitivity"] = records, sensitivity
+
+
 def test_withheld_slopes_are_not_drawn(released: Callable[[str], Released]) -> None:
     study = released("benefit")
     before = study.tables["moderation_conditions"]

@@ -11,10 +11,11 @@ import pytest
 from plneval.config.cohort import Simulation, Study
 from plneval.networks.lasting_change import last_level, lasting_change
 from plneval.simulate.agency import ITEMS, agency_answers
+from plneval.simulate.answers import expected_response, response
 from plneval.simulate.lasting_truth import lasting_truth
 from plneval.simulate.made import MadeStudy, make_study
 from plneval.simulate.products import make_inventory
-from plneval.simulate.voices import INSTRUMENTS, answering, expected_response, response
+from plneval.simulate.voices import INSTRUMENTS, answering
 from plneval.standards import load
 
 RULES = load("sustainability")

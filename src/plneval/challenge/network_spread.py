@@ -44,6 +44,7 @@ CONDITIONS: Final = {
 }
 SENSITIVITY: Final = {
     "model": "str",
+    "path": "str",
     "rho": "float64",
     "indirect": "float64",
     "ci_low": "float64",
@@ -97,7 +98,10 @@ def moderation_conditions(study: NetworkStudy, specs: Mapping[str, ModelSpec], _
 
 
 def mediation_sensitivity(study: NetworkStudy, specs: Mapping[str, ModelSpec], _: pd.DataFrame) -> pd.DataFrame:
-    """Indirect effect over practice, had an unobserved cause made the errors correlate by ρ; :data:`SENSITIVITY`."""
+    """Indirect effect over practice, had an unobserved cause made the errors correlate by ρ; :data:`SENSITIVITY`.
+
+    ``path`` says which path this is: ``adjusted`` for the error in practice, or ``naive`` where that one is not given.
+    """
     parts = []
     for model, spec in specs.items():
         if not isinstance(spec, Mediation):
@@ -108,7 +112,7 @@ def mediation_sensitivity(study: NetworkStudy, specs: Mapping[str, ModelSpec], _
             continue
         if found.state == "estimated":
             rows = found.sensitivity.rename(columns={"low": "ci_low", "high": "ci_high"})
-            parts.append(rows.assign(model=model, n_schools=found.n))
+            parts.append(rows.assign(model=model, path=found.sensitivity_of, n_schools=found.n))
     return _table(parts, SENSITIVITY)
 
 

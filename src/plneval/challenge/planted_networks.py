@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from plneval.challenge.planted_equity import PLANTED_EQUITY
 from plneval.challenge.planted_exposure import PLANTED_EXPOSURE
+from plneval.challenge.planted_path import PLANTED_PATH
 from plneval.challenge.planted_spread import PLANTED_SPREAD
 
 
@@ -21,6 +22,7 @@ PLANTED: Final[dict[str, Callable[[dict[str, Any], dict[Any, Any]], Any]]] = {
     "att_after_leaving": _after_leaving,
     **PLANTED_EQUITY,
     **PLANTED_EXPOSURE,
+    **PLANTED_PATH,
     **PLANTED_SPREAD,
 }
 """Estimand → function of ``truth.json`` and a record; None where nothing is planted for that record."""

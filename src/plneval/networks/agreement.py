@@ -23,6 +23,9 @@ from plneval.standards.survey_quality import held_against
 
 Floats = NDArray[np.float64]
 
+LOWEST_RELIABILITY: Final = 0.3
+"""Below it nothing is adjusted for the error of groups' means: dividing by it would multiply the noise more than three
+times."""
 _NOTHING: Final = (float("nan"),) * 12
 _SAME: Final = 1e-12
 """Groups' means that differ by less, relative to their size, are equal: the rest is rounding."""

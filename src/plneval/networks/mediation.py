@@ -7,19 +7,25 @@ The indirect effect is β₂γ, the direct one β₃, their sum the total effect
 practice and results alike (sequential ignorability), which no data can show; so the analysis is exploratory, and
 :attr:`Mediation.sensitivity` gives the indirect effect for each correlation ρ of ε₂ and ε₃ that such a cause would make
 (Imai, Keele and Yamamoto 2010, Statistical Science 25, 51-71, theorem 4 and section 4).
+
+Practice is what some teachers say of it, a mean with an error that makes the naive γ too small by the reliability λ of
+practice given participation. Where λ is known, the path is adjusted (:mod:`plneval.networks.path_equations`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from plneval.errors import UserError
+from plneval.networks.agreement import LOWEST_RELIABILITY
+from plneval.networks.cluster_bootstrap import drawn_clusters, expanded_tail, interval
+from plneval.networks.path_equations import Equations, Sums, equations, influences
 
 Floats = NDArray[np.float64]
 
@@ -30,9 +36,39 @@ ASSUMPTION: Final = (
 )
 FEWEST_CLUSTERS: Final = 6
 FEW_CLUSTERS: Final = 20
-"""Below it percentile intervals of the bootstrap over clusters are too narrow."""
+"""Below it intervals of the bootstrap over clusters are not sure to hold their level."""
+ERROR_COLUMNS: Final = ("respondents", "within_ss", "within_df")
 RHOS: Final = tuple(round(-0.9 + 0.05 * step, 2) for step in range(37))
 _LOST: Final = 0.05
+
+
+class Number(NamedTuple):
+    """An estimate, its standard error by the delta method, its bootstrap interval."""
+
+    value: float
+    se: float
+    low: float
+    high: float
+
+
+NOTHING: Final = Number(float("nan"), float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Route:
+    """What goes over practice and what does not.
+
+    Attributes
+    ----------
+    slope
+        γ, outcome for one unit of practice.
+    indirect, direct
+        β₂γ and β₃.
+    """
+
+    slope: Number = NOTHING
+    indirect: Number = NOTHING
+    direct: Number = NOTHING
 
 
 @dataclass(frozen=True)
@@ -49,15 +85,21 @@ class Mediation:
         Schools used, schools with a missing value, clusters.
     on_practice, on_practice_se
         β₂, in units of practice.
-    practice_slope, practice_slope_se
-        γ, outcome for one unit of practice.
-    indirect, indirect_se, indirect_low, indirect_high
-        β₂γ; standard error by the delta method from the joint cluster-robust (CR1) covariance, percentile interval of
-        the bootstrap over clusters.
-    direct, direct_se, direct_low, direct_high
-        β₃, in the same way.
+    adjusted
+        The path adjusted for the error in practice; missing where the reliability is too low or not known. Standard
+        errors by the delta method from the joint cluster-robust (CR1) covariance, in which the error variance counts as
+        estimated; expanded percentile intervals of the bootstrap over clusters
+        (:mod:`plneval.networks.cluster_bootstrap`).
+    naive
+        The same as if practice had no error.
     total, total_low, total_high
-        β₂γ + β₃.
+        β₂γ + β₃, the same with and without adjustment.
+    reliability, reliability_se
+        λ, the part of the variance of practice, participation and covariates held fixed, that is not error; 1 where
+        practice counts as free of error.
+    sensitivity_of
+        ``adjusted`` or ``naive``: which path the correlations ρ and the sensitivity below are of. In the adjusted one
+        ρ is the correlation with the error that practice itself has, not with that of measuring it.
     rho_at_zero
         The correlation of the two errors at which the indirect effect would be zero.
     r2_at_zero
@@ -72,7 +114,7 @@ class Mediation:
         rho, indirect, low, high.
     warnings
         Any of ``few_clusters``, ``order_not_known``, ``practice_after_outcome``, ``schools_left_out``,
-        ``bootstrap_unstable``.
+        ``bootstrap_unstable``, ``reliability_too_low``, ``error_not_known``.
     """
 
     role: str
@@ -82,19 +124,14 @@ class Mediation:
     n_clusters: int
     on_practice: float
     on_practice_se: float
-    practice_slope: float
-    practice_slope_se: float
-    indirect: float
-    indirect_se: float
-    indirect_low: float
-    indirect_high: float
-    direct: float
-    direct_se: float
-    direct_low: float
-    direct_high: float
+    adjusted: Route
+    naive: Route
     total: float
     total_low: float
     total_high: float
+    reliability: float
+    reliability_se: float
+    sensitivity_of: str
     rho_at_zero: float
     r2_at_zero: float
     r2_of_all_at_zero: float
@@ -115,16 +152,19 @@ def mediation(
 ) -> Mediation:
     """Estimate the path over practice.
 
-    # ASSUME: linear relations, no interaction of participation and practice, and no error in practice: an error in
-    # practice makes the indirect effect too small.
+    # ASSUME: linear relations, no interaction of participation and practice; respondents of one school and role differ
+    # alike in all of them, independently of one another, of participation and of the outcome. An error in practice
+    # makes the naive indirect effect too small.
 
     Parameters
     ----------
     schools
         One row for each school: participation (0/1, or years or hours), practice (mean score), outcome (for example
         mean standardised attainment), cluster (prepare's number: the order of clusters decides which are drawn
-        together, and that of pseudonyms hangs on their key), the covariates; and practice_year and outcome_year, from
-        which the order in time is checked.
+        together, and that of pseudonyms hangs on their key), the covariates; practice_year and outcome_year, from
+        which the order in time is checked; and respondents (whose mean practice is), within_ss and within_df (sum of
+        squares of their answers around the mean of their group, such as those of one role, and its degrees of freedom),
+        from which the error in practice is taken. Without the last three practice counts as free of error.
     covariates
         Numeric columns of ``schools`` in both equations, measured before participation.
     draws, seed
@@ -147,142 +187,142 @@ def mediation(
     columns = data[["participation", *covariates, "practice", "outcome"]].to_numpy(dtype=np.float64)
     # Centred columns keep the cross-products well conditioned; slopes do not change.
     values = np.column_stack([np.ones(len(data)), columns - columns.mean(axis=0)])
-    products = np.stack([values[cluster == g].T @ values[cluster == g] for g in range(n_clusters)])
-    at = _path(products.sum(axis=0)[None])
+    sums = _sums(data, values, cluster, n_clusters)
+    found = _both(values, cluster, sums, drawn_clusters(n_clusters, draws, seed))
+    return _told(found, (len(data), left_out, n_clusters), level, warnings)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A path in the data and in the draws of the bootstrap, as if practice had no error or adjusted for it."""
+
+    at: Equations
+    draws: Equations
+    influences: Floats
+
+    @property
+    def covariance(self) -> Floats:
+        """(4, 4), of β₂, γ, β₃ and the reliability."""
+        return np.asarray(self.influences.T @ self.influences)
+
+    def told(self, tail: float) -> Route:
+        """Slope, indirect and direct effect with standard errors and intervals."""
+        covariance = self.covariance
+        gradient = np.array([float(self.at.slope[0]), float(self.at.on_practice[0]), 0.0, 0.0])
+        variances = {
+            "slope": covariance[1, 1],
+            "indirect": gradient @ covariance @ gradient,
+            "direct": covariance[2, 2],
+        }
+        return Route(
+            **{
+                name: Number(
+                    float(getattr(self.at, name)[0]),
+                    float(np.sqrt(variance)),
+                    *interval(getattr(self.draws, name), tail),
+                )
+                for name, variance in variances.items()
+            }
+        )
+
+    def sensitivity(self, tail: float) -> pd.DataFrame:
+        """Indirect effect with its interval for each correlation of errors."""
+        rows = [(rho, float(self.at.under(rho)[0]), *interval(self.draws.under(rho), tail)) for rho in RHOS]
+        return pd.DataFrame(rows, columns=["rho", "indirect", "low", "high"])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The naive path, the adjusted one where it may be given, and the reliability of practice that decides it."""
+
+    plain: _Drawn
+    adjusted: _Drawn | None
+    reliability: float
+    reliability_se: float
+    warnings: tuple[str, ...]
+
+    @property
+    def behind(self) -> _Drawn:
+        """The path that the sensitivity is of."""
+        return self.plain if self.adjusted is None else self.adjusted
+
+
+def _both(values: Floats, cluster: NDArray[np.int64], sums: Sums, weights: Floats) -> _Found:
+    """Both paths.
+
+    # ASSUME: in a draw of the bootstrap, too, the lowest reliability at least is left of the variance of practice:
+    # with less the path would not have been adjusted.
+    """
+    at, error, error_of_all = equations(sums.weighted(np.ones((1, weights.shape[1]))))
     if not bool(at.usable[0]):
         raise UserError(
             "participation or practice does not vary between schools, or is a sum of the covariates: the path from "
             "participation over practice to pupils cannot be estimated."
         )
-    random = np.random.default_rng(seed)
-    weights = random.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=draws).astype(np.float64)
-    drawn = _path(np.einsum("dg,gij->dij", weights, products))
-    if drawn.usable.mean() < 1 - _LOST:
-        warnings.append("bootstrap_unstable")
-    counts = (len(data), left_out, n_clusters)
-    return _told(at, drawn, _joint_covariance(values, cluster), counts, level, warnings)
+    drawn, drawn_error, drawn_error_of_all = equations(sums.weighted(weights))
+    warnings = ("bootstrap_unstable",) if drawn.usable.mean() < 1 - _LOST else ()
+    plain = _Drawn(at, drawn, influences(values, cluster, sums, None))
+    reliability = 1 - float(error[0] / at.mm[0])
+    if np.isnan(reliability):
+        return _Found(plain, None, reliability, float("nan"), (*warnings, "error_not_known"))
+    parts = influences(values, cluster, sums, LOWEST_RELIABILITY)
+    se = float(np.sqrt((parts[:, 3] ** 2).sum()))
+    if reliability < LOWEST_RELIABILITY:
+        return _Found(plain, None, reliability, se, (*warnings, "reliability_too_low"))
+    adjusted = _Drawn(
+        at.without_error(error, error_of_all, LOWEST_RELIABILITY),
+        drawn.without_error(drawn_error, drawn_error_of_all, LOWEST_RELIABILITY),
+        parts,
+    )
+    return _Found(plain, adjusted, reliability, se, warnings)
 
 
-@dataclass(frozen=True)
-class _Path:
-    """Both equations for several sets of cross-products at once: arrays of shape (draws,)."""
-
-    on_practice: Floats
-    slope: Floats
-    direct: Floats
-    sd_total: Floats
-    sd_practice: Floats
-    correlation: Floats
-    unexplained_practice: Floats
-    unexplained_outcome: Floats
-    usable: NDArray[np.bool_]
-
-    @property
-    def indirect(self) -> Floats:
-        return self.on_practice * self.slope
-
-    def under(self, rho: float) -> Floats:
-        """Indirect effect if the errors of practice and outcome correlated by ρ (Imai et al. 2010, theorem 4).
-
-        (β₂σ₁/σ₂)(ρ̃ − ρ √((1 − ρ̃²)/(1 − ρ²))), with σ₁ and σ₂ the SDs of the errors of the outcome without practice and
-        of practice, and ρ̃ their correlation.
-        """
-        lost = rho * np.sqrt((1 - self.correlation**2) / (1 - rho**2))
-        return np.asarray(self.on_practice * self.sd_total / self.sd_practice * (self.correlation - lost))
-
-
-def _path(products: Floats) -> _Path:
-    """Fit both equations from cross-products of (1, participation, covariates, practice, outcome), (draws, c, c)."""
-    base, m, y = slice(0, -2), -2, -1
-    left = products[:, base, base]
-    scale = np.sqrt(np.maximum(np.einsum("dii->di", left), 1e-300))
-    unit = left / (scale[:, :, None] * scale[:, None, :])
-    usable = np.linalg.eigvalsh(unit)[:, 0] > 1e-10
-    inverse = np.linalg.pinv(unit, hermitian=True) / (scale[:, :, None] * scale[:, None, :])
-    on_m = np.einsum("dij,dj->di", inverse, products[:, base, m])
-    on_y = np.einsum("dij,dj->di", inverse, products[:, base, y])
-    # Sums of squares and products of what participation and covariates leave of practice and outcome.
-    mm = products[:, m, m] - np.einsum("di,di->d", on_m, products[:, base, m])
-    my = products[:, m, y] - np.einsum("di,di->d", on_m, products[:, base, y])
-    yy = products[:, y, y] - np.einsum("di,di->d", on_y, products[:, base, y])
-    all_m, all_y = (products[:, c, c] - products[:, 0, c] ** 2 / products[:, 0, 0] for c in (m, y))
-    usable &= (mm > 1e-10 * products[:, m, m]) & (yy > 1e-10 * products[:, y, y])
-    safe_mm, safe_yy = np.where(usable, mm, 1.0), np.where(usable, yy, 1.0)
-    slope = np.where(usable, my / safe_mm, np.nan)
-    return _Path(
-        on_practice=np.where(usable, on_m[:, 1], np.nan),
-        slope=slope,
-        direct=np.where(usable, on_y[:, 1] - slope * on_m[:, 1], np.nan),
-        sd_total=np.sqrt(safe_yy),
-        sd_practice=np.sqrt(safe_mm),
-        correlation=np.where(usable, np.clip(my / np.sqrt(safe_mm * safe_yy), -1, 1), np.nan),
-        unexplained_practice=mm / np.maximum(all_m, 1e-300),
-        unexplained_outcome=(yy - slope * my) / np.maximum(all_y, 1e-300),
-        usable=np.asarray(usable),
+def _sums(data: pd.DataFrame, values: Floats, cluster: NDArray[np.int64], groups: int) -> Sums:
+    """Sums over the schools of each cluster; without respondents, practice has no error."""
+    base = values[:, :-2]
+    if ERROR_COLUMNS[0] in data:
+        respondents, within, within_df = (data[name].to_numpy(dtype=np.float64) for name in ERROR_COLUMNS)
+    else:
+        respondents, within, within_df = np.ones(len(data)), np.zeros(len(data)), np.ones(len(data))
+    rows = [cluster == group for group in range(groups)]
+    return Sums(
+        np.stack([values[own].T @ values[own] for own in rows]),
+        np.stack([(base[own] / respondents[own, None]).T @ base[own] for own in rows]),
+        np.bincount(cluster, within, minlength=groups).astype(np.float64),
+        np.bincount(cluster, within_df, minlength=groups).astype(np.float64),
     )
 
 
-def _joint_covariance(values: Floats, cluster: NDArray[np.int64]) -> Floats:
-    """(3, 3) cluster-robust covariance of (β₂, γ, β₃): CR1 within each equation, and between the two."""
-    design_m, m, y = values[:, :-2], values[:, -2], values[:, -1]
-    design_y = np.column_stack([values[:, :-2], m])
-    influences = []
-    for design, response, places in ((design_m, m, (1,)), (design_y, y, (design_y.shape[1] - 1, 1))):
-        bread = np.linalg.inv(design.T @ design)
-        residual = response - design @ (bread @ (design.T @ response))
-        scores = np.zeros((int(cluster.max()) + 1, design.shape[1]))
-        np.add.at(scores, cluster, design * residual[:, None])
-        groups, (n, k) = len(scores), design.shape
-        factor = np.sqrt(groups / (groups - 1) * (n - 1) / (n - k))
-        influences += [factor * (scores @ bread)[:, place] for place in places]
-    stacked = np.column_stack(influences)
-    return np.asarray(stacked.T @ stacked)
-
-
-def _told(
-    at: _Path, drawn: _Path, covariance: Floats, counts: tuple[int, int, int], level: float, warnings: list[str]
-) -> Mediation:
-    def interval(sample: Floats) -> tuple[float, float]:
-        low, high = np.nanquantile(sample, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
-
-    on_practice, slope, direct = float(at.on_practice[0]), float(at.slope[0]), float(at.direct[0])
-    gradient = np.array([slope, on_practice, 0.0])
-    low, high = interval(drawn.indirect)
-    direct_low, direct_high = interval(drawn.direct)
-    total_low, total_high = interval(drawn.indirect + drawn.direct)
-    rows = [(rho, float(at.under(rho)[0]), *interval(drawn.under(rho))) for rho in RHOS]
-    sensitivity = pd.DataFrame(rows, columns=["rho", "indirect", "low", "high"])
+def _told(found: _Found, counts: tuple[int, int, int], level: float, warnings: list[str]) -> Mediation:
+    tail = expanded_tail(counts[2], level)
+    plain, behind = found.plain, found.behind
+    sensitivity = behind.sensitivity(tail)
     rho_low, rho_high = _where_zero(sensitivity)
-    rho = float(at.correlation[0])
+    rho = float(behind.at.correlation[0])
+    total_low, total_high = interval(plain.draws.total, tail)
     return Mediation(
         role=ROLE,
         state="estimated",
         n=counts[0],
         n_left_out=counts[1],
         n_clusters=counts[2],
-        on_practice=on_practice,
-        on_practice_se=float(np.sqrt(covariance[0, 0])),
-        practice_slope=slope,
-        practice_slope_se=float(np.sqrt(covariance[1, 1])),
-        indirect=on_practice * slope,
-        indirect_se=float(np.sqrt(gradient @ covariance @ gradient)),
-        indirect_low=low,
-        indirect_high=high,
-        direct=direct,
-        direct_se=float(np.sqrt(covariance[2, 2])),
-        direct_low=direct_low,
-        direct_high=direct_high,
-        total=on_practice * slope + direct,
+        on_practice=float(plain.at.on_practice[0]),
+        on_practice_se=float(np.sqrt(plain.covariance[0, 0])),
+        adjusted=Route() if found.adjusted is None else found.adjusted.told(tail),
+        naive=plain.told(tail),
+        total=float(plain.at.total[0]),
         total_low=total_low,
         total_high=total_high,
+        reliability=found.reliability,
+        reliability_se=found.reliability_se,
+        sensitivity_of="naive" if found.adjusted is None else "adjusted",
         rho_at_zero=rho,
         r2_at_zero=rho**2,
-        r2_of_all_at_zero=rho**2 * float(at.unexplained_practice[0] * at.unexplained_outcome[0]),
+        r2_of_all_at_zero=rho**2 * float(behind.at.unexplained[0]),
         rho_low=rho_low,
         rho_high=rho_high,
         sensitivity=sensitivity,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *found.warnings),
     )
 
 
@@ -304,6 +344,14 @@ def _usable(schools: pd.DataFrame, covariates: Sequence[str], force: bool) -> tu
     lacking = [column for column in needed if column not in schools]
     if lacking:
         raise UserError(f"the schools' table has no column {', '.join(lacking)}, which the path over practice needs.")
+    known = [column for column in ERROR_COLUMNS if column in schools]
+    if known and len(known) < len(ERROR_COLUMNS):
+        lacking = [column for column in ERROR_COLUMNS if column not in schools]
+        raise UserError(
+            f"the schools' table has {', '.join(known)} and no column {', '.join(lacking)}: the error in practice "
+            "needs all of them."
+        )
+    needed += known
     data = schools.dropna(subset=needed).reset_index(drop=True)
     left_out = len(schools) - len(data)
     warnings = ["schools_left_out"] if left_out else []
@@ -328,6 +376,9 @@ def _not_estimable(n: int, left_out: int, n_clusters: int, warnings: tuple[str, 
         n=n,
         n_left_out=left_out,
         n_clusters=n_clusters,
+        adjusted=Route(),
+        naive=Route(),
+        sensitivity_of="naive",
         sensitivity=pd.DataFrame(columns=["rho", "indirect", "low", "high"], dtype=np.float64),
         warnings=warnings,
         **nothing,

@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from plneval.errors import UserError
+from plneval.networks.agreement import LOWEST_RELIABILITY
 from plneval.networks.random_effects import RandomEffects, covariance_matrix, random_effects
 from plneval.standards import load
 
@@ -33,8 +34,6 @@ Timing = Literal["before_or_early", "during", "after_outcome"]
 FEWEST_NETWORKS: Final = 3
 FEW_NETWORKS: Final = 10
 """With fewer networks a slope is a weak finding (Cochrane Handbook, 10.11.5.1: ten for each covariate)."""
-LOWEST_RELIABILITY: Final = 0.3
-"""Below it the adjusted slope is not given: dividing by it would multiply the noise more than three times."""
 _STEP: Final = 1e-4
 
 
@@ -53,7 +52,8 @@ class Moderation:
     naive_slope, naive_se, naive_low, naive_high
         As if the condition had no error.
     slope, se, low, high
-        Adjusted for reliability; missing where the reliability is too low.
+        Adjusted for reliability; missing where it is below
+        :data:`plneval.networks.agreement.LOWEST_RELIABILITY`.
     p
         Two-sided test of no slope. Error in the condition weakens this test and does not bias it, so it is the naive
         slope's and serves both.

@@ -149,7 +149,14 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
     ),
     "mediation_sensitivity": Table(
         "challenge",
-        {"model": "word", "rho": "estimate", "indirect": "estimate", **INTERVAL, "n_schools": "schools"},
+        {
+            "model": "word",
+            "path": "name",
+            "rho": "estimate",
+            "indirect": "estimate",
+            **INTERVAL,
+            "n_schools": "schools",
+        },
         statistics=(Statistics(("indirect", "ci_low", "ci_high"), schools=("n_schools",)),),
     ),
 }

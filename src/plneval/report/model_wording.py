@@ -54,7 +54,11 @@ _WARNED = {
     "path_slope": "the path from practice",
     "path_indirect": "the indirect path",
     "path_direct": "the direct path",
+    "path_slope_naive": "the path from practice, not adjusted",
+    "path_indirect_naive": "the indirect path, not adjusted",
+    "path_direct_naive": "the direct path, not adjusted",
     "path_total": "the total path",
+    "path_reliability": "the reliability of practice",
     "path_rho_at_zero": "the sensitivity of the indirect path",
 }
 

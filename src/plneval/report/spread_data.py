@@ -56,11 +56,11 @@ def practice_over_waves(released: Released) -> pd.DataFrame:
 def path_sensitivity(released: Released) -> pd.DataFrame:
     """The indirect path by how strongly an unobserved cause would make the errors correlate.
 
-    Columns: model, rho, indirect, ci_low, ci_high, unit.
+    Columns: model, path ('adjusted' for the error in practice, or 'naive'), rho, indirect, ci_low, ci_high, unit.
     """
     table = released["mediation_sensitivity"]
     rows = table[table["indirect"].notna()]
-    data: pd.DataFrame = rows[["model", "rho", "indirect", "ci_low", "ci_high"]].reset_index(drop=True)
+    data: pd.DataFrame = rows[["model", "path", "rho", "indirect", "ci_low", "ci_high"]].reset_index(drop=True)
     return data.assign(unit=[released.unit(str(name)) for name in data["model"]])
 
 

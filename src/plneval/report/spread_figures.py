@@ -177,4 +177,7 @@ def _path_alt(data: pd.DataFrame) -> str:
         f"{formats.number(row.rho)}: {formats.number(row.indirect, 3)} ({formats.interval(row.ci_low, row.ci_high, 3)})"
         for row in rows_of(shown)
     )
-    return f"Line with band: indirect path over practice by the correlation of the errors. {values}."
+    of_path = (
+        "adjusted for the error in practice" if (data["path"] == "adjusted").all() else "not adjusted for its error"
+    )
+    return f"Line with band: indirect path over practice, {of_path}, by the correlation of the errors. {values}."

@@ -30,8 +30,11 @@ PATH = {
     "path_indirect": "Results over practice, for a year of participation",
     "path_direct": "Results otherwise, for a year of participation",
     "path_total": "Results, for a year of participation",
+    "path_reliability": "Reliability of practice, participation held fixed",
     "path_rho_at_zero": "Correlation of errors at which nothing of the indirect path is left",
 }
+NOT_ADJUSTED = {name: f"{name}_naive" for name in ("path_slope", "path_indirect", "path_direct")}
+"""Records of the path adjusted for the error in practice, and those beside them that are not."""
 
 
 def spread(released: Released) -> pd.DataFrame:
@@ -279,17 +282,36 @@ def asked_late(released: Released) -> str:
 
 
 def path(released: Released) -> pd.DataFrame:
-    """The path over practice."""
+    """The path over practice, adjusted for the error in practice and, where that makes a difference, not adjusted."""
     records = released["records"]
     rows = records[records["estimand"].isin(list(PATH))]
     rank = rows["estimand"].map({name: place for place, name in enumerate(PATH)})
     rows = rows.assign(_rank=rank).sort_values(["model", "_rank"], kind="stable")
+    naive = records[records["estimand"].isin(list(NOT_ADJUSTED.values()))].set_index(["model", "estimand"])
+    keys = pd.MultiIndex.from_arrays([rows["model"], rows["estimand"].map(NOT_ADJUSTED)])
+    beside = naive.reindex(keys).reset_index(drop=True)
     return pd.DataFrame(
         {
             "Path": texts(rows["estimand"], PATH),
             "Estimate": numbers(rows, "estimate", 3),
             "SE": numbers(rows, "se", 3),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
+            "Not adjusted": numbers(beside, "estimate", 3),
+            "Interval, not adjusted": intervals(beside, "ci_low", "ci_high", 3),
             "Schools": counts(rows, "n_schools"),
         }
     )
+
+
+def path_notes(released: Released) -> list[str]:
+    """Why there is no adjusted path, where there is none, what else was warned of, and what the sensitivity is of."""
+    records = released["records"]
+    rows = records[records["estimand"] == "path_indirect"]
+    said = [part for warned in rows["warnings"].dropna() for part in str(warned).split("; ") if part]
+    # That the path is exploratory is said above the table.
+    notes = [f"{formats.sentence_case(part)}." for part in dict.fromkeys(said) if not part.startswith("exploratory")]
+    names = released["mediation_sensitivity"]["path"].unique().tolist()
+    for name, words in (("adjusted", "adjusted for the error in practice"), ("naive", "not adjusted")):
+        if name in names:
+            notes.append(f"What follows about an unobserved cause is of the path that is {words}.")
+    return notes

@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plneval.simulate.answers import SPREAD, response
 from plneval.simulate.formats import TextFormat, write_text_table
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.memberships import stages
 from plneval.simulate.planted import PlantedErrors, Typist, shuffled, with_rows
 from plneval.simulate.streams import stream
-from plneval.simulate.voices import SPREAD, answer_sheet, answering, response
+from plneval.simulate.voices import answer_sheet, answering
 
 ITEMS = ("agency_1", "agency_2", "agency_3", "agency_4r")
 """Items of the form, from 1 to 5; the one that ends in r is worded in reverse."""
 LEVELS = {"participant": (0.10, 0.30), "colleague": (-0.75, 0.15)}
-"""Level of each role behind its answers, and by how much full participation raises it (``voices.response`` says how).
+"""Level of each role behind its answers, and by how much full participation raises it (``answers.response`` says how).
 
 # ASSUME: Participants act on their own initiative, the more the longer they take part; colleagues, who did not choose,
 # mostly wait. Planted whatever the effect on pupils is.

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plneval.simulate.answers import response
 from plneval.simulate.formats import TextFormat, write_text_table
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.planted import PlantedErrors, Typist, shuffled, with_rows
 from plneval.simulate.process import FACET_ANSWERED, FACETS, RESPONDENT_SD, RESPONDENT_SHARED
 from plneval.simulate.streams import stream
-from plneval.simulate.voices import answer_sheet, answering, response
+from plneval.simulate.voices import answer_sheet, answering
 
 FORM: Final = "conditions_long"
 _ENDINGS: Final = {

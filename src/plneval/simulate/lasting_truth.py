@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from plneval.simulate.agency import agency_levels
+from plneval.simulate.answers import expected_response
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.process import SUBJECTS
-from plneval.simulate.voices import answering, expected_response
+from plneval.simulate.voices import answering
 
 THIRD_YEAR = 2
 """Event time of the third year of participation."""
@@ -68,8 +69,8 @@ def _expected_answers(made: MadeStudy) -> pd.DataFrame:
                     "wave": wave,
                     "network": made.memberships.network[answers["school"]],
                     "role": answers["role"],
-                    "practice": expected_response(answers["level:practice"].to_numpy(dtype=np.float64)),
-                    "policy": expected_response(answers["level:policy"].to_numpy(dtype=np.float64)),
+                    "practice": answers["expected:practice"],
+                    "policy": answers["expected:policy"],
                     "agency": expected_response(agency_levels(made, answers, year)),
                 }
             )

@@ -32,6 +32,8 @@ class Networks:
     started: list[int]
     conditions: NDArray[np.float64]
     """Latent conditions, a row a network, a column for each of CONDITIONS, each with mean 0 and SD 1."""
+    working: NDArray[np.float64]
+    """What the conditions make of the effect: the part of ``deviation`` that they explain."""
     deviation: NDArray[np.float64]
     """Effect of the network less the mean effect, as a multiple of the full direct effect."""
     facets: NDArray[np.float64]
@@ -70,6 +72,7 @@ def make_networks(
         partner=[PARTNERS[k] for k in rng.integers(0, len(PARTNERS), count).tolist()],
         started=started,
         conditions=conditions,
+        working=conditions @ slopes,
         deviation=conditions @ slopes + effects.residual_spread * residual,
         facets=_facets(stream(simulation.seed, "conditions", 1), conditions),
     )

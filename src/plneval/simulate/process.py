@@ -87,13 +87,15 @@ class Process:
     """Teachers who leave their school in a year."""
     participating_teachers: float = 0.40
     """Share of a member school's classes whose teacher takes part; the others are taught by colleagues."""
+    practice_sd: float = 0.8
+    """Teachers' practice around what participation makes of it, on the latent scale of the survey's answers."""
 
 
 @dataclass(frozen=True)
 class PlantedEffects:
     """The effects of participation that are planted, in pupil standard deviations.
 
-    Every effect is a multiple of ``direct``: a study with ``direct = 0`` has no effect anywhere.
+    Every effect on pupils is a multiple of ``direct``: a study with ``direct = 0`` has no effect on them anywhere.
     """
 
     direct: float
@@ -116,6 +118,19 @@ class PlantedEffects:
     """Effect for each SD of a network's condition, as a multiple of ``direct``; learning has none."""
     subjects: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"maths": 1.0, "reading": 0.75}))
     """Effect on each subject as a part of the effect on maths."""
+    practice: Mapping[str, float] = field(
+        default_factory=lambda: MappingProxyType({"participant": 0.6, "colleague": 0.25})
+    )
+    """Mean gain of teachers' practice from the third year of participation on, on the latent scale of the survey's
+    answers, by who answers. It is no multiple of ``direct``: practice moves although pupils may gain nothing."""
+    practice_conditions: float = 2.0
+    """How many times as strongly as pupils' effect the gain of practice goes with the network's conditions.
+
+    With conditions c (``conditions @ slopes``) practice gains stage × a × (1 + k c), and pupils stage × size ×
+    (1 + c + residual + gap) = (1 − 1/k) × size × stage + size/(a k) × practice gained + what is left: with 1 the whole
+    mean effect goes over practice, with 2 a half. It may fall below 0: a network without the conditions sets its
+    members' practice back.
+    """
 
 
 POINTS: Final = {"maths": (100.0, 15.0), "reading": (100.0, 14.0)}

@@ -13,6 +13,7 @@ from plneval.simulate.other_programmes import years_in_others
 from plneval.simulate.planted import PlantedErrors
 from plneval.simulate.process import CONDITIONS, FACETS, GRADES, NETWORK_TYPES, SUBJECTS
 from plneval.simulate.schools import AREAS
+from plneval.simulate.true_path import respondents, true_path, true_practice_changes
 
 THIRD_YEAR = 2
 """Event time of the third year of participation."""
@@ -38,7 +39,7 @@ def truth(made: MadeStudy, kept: NDArray[np.bool_], errors: PlantedErrors) -> di
     kept : scores that survive the planted errors, a row a scored pupil-year and a column a subject.
     errors : what was planted in the raw files.
     """
-    scored = scored_effects(made, kept)
+    scored, asked = scored_effects(made, kept), respondents(made)
     treated = {subject: scored[(scored["subject"] == subject) & scored["treated"]] for subject in SUBJECTS}
     late = {subject: table[table["event_time"] >= THIRD_YEAR] for subject, table in treated.items()}
     return {
@@ -55,6 +56,8 @@ def truth(made: MadeStudy, kept: NDArray[np.bool_], errors: PlantedErrors) -> di
             "after_leaving": {subject: _after_leaving(treated[subject]) for subject in SUBJECTS},
             "condition": _conditions(made),
             "spread": _spread(made),
+            "path": {subject: true_path(made, scored[scored["subject"] == subject], asked) for subject in SUBJECTS},
+            "practice": true_practice_changes(asked),
             "planted": _planted(made),
         },
         "networks": _networks(made, late),
@@ -244,6 +247,8 @@ def _planted(made: MadeStudy) -> dict[str, Any]:
         "by_year_of_participation": [effects.direct * part for part in effects.ramp],
         "indirect_part": effects.indirect,
         "gap": effects.direct * effects.gap,
+        "practice": dict(effects.practice),
+        "practice_conditions": effects.practice_conditions,
         "left_each_year_after_leaving": effects.fade,
         "subjects": dict(effects.subjects),
         "grades": list(GRADES),

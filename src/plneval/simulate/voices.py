@@ -11,11 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plneval.config.cohort import Study
+from plneval.simulate.answers import SPREAD, expected_response, response
 from plneval.simulate.calendar import entry_years, start_of
 from plneval.simulate.formats import TextFormat, write_text_table
 from plneval.simulate.made import MadeStudy
 from plneval.simulate.memberships import stages
 from plneval.simulate.planted import PlantedErrors, Typist, shuffled, with_rows
+from plneval.simulate.practice import practice_gained
 from plneval.simulate.process import CONDITIONS
 from plneval.simulate.staff import HEAD
 from plneval.simulate.streams import stream
@@ -32,10 +34,6 @@ INSTRUMENTS = {
 WORDS = ("strongly disagree", "disagree", "neither", "agree", "strongly agree")
 WORDED_WAVE = 2
 """The wave whose answers are written as words."""
-MIDDLE, STEP, ITEM_SD = 3.3, 0.8, 0.7
-"""Answer of somebody at level 0, answers for each SD of what lies behind them, and SD of what is an item's own."""
-SPREAD = 0.8
-"""SD of people's practice, policy and agency around the level of their role and school."""
 
 
 def wave_years(study: Study) -> list[int]:
@@ -87,10 +85,11 @@ def _silent(made: MadeStudy, typist: Typist, answered: set[str]) -> str:
 def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataFrame:
     """Who answers in a year: one row a post (post, role, school), with a column ``<instrument>:<item>`` for each item.
 
-    ``level:practice`` and ``level:policy`` are what lies behind the answers of a person of that role and school.
+    ``level:practice`` and ``level:policy`` are what lies behind the answers of a person of that role and school,
+    ``expected:practice`` and ``expected:policy`` the scores that are then expected, in points of the scale.
 
-    # ASSUME: Practice moves with participation: 0.6 SD for participants and 0.25 SD for colleagues in full effect;
-    # policy moves by 0.5 SD. These are planted whatever the effect on pupils is.
+    # ASSUME: Practice moves with participation (:mod:`plneval.simulate.practice`), and policy by 0.5 SD in full effect;
+    # both are planted whatever the effect on pupils is.
     """
     staff, memberships = made.staff, made.memberships
     column = year - made.years[0]
@@ -102,13 +101,14 @@ def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataF
     stage = stages(memberships, made.effects)[school, column]
     conditions = 0.7 * made.networks.conditions[memberships.network[school]]
     conditions = conditions + 0.5 * rng.standard_normal(conditions.shape)
-    moved = stage * np.where(staff.participates, 0.6, 0.25)
+    spread = {"practice": made.process.practice_sd, "policy": SPREAD}
     table = pd.DataFrame({"post": np.arange(len(school)), "role": role, "school": school})
     for number, condition in enumerate(CONDITIONS):
         table[condition] = conditions[:, number]
-    table["level:practice"], table["level:policy"] = moved, 0.5 * stage
-    for instrument in ("practice", "policy"):
-        table[instrument] = table[f"level:{instrument}"] + SPREAD * rng.standard_normal(len(school))
+    for instrument, level in (("practice", practice_gained(made, year)), ("policy", 0.5 * stage)):
+        table[f"level:{instrument}"] = level
+        table[f"expected:{instrument}"] = expected_response(level, spread[instrument])
+        table[instrument] = level + spread[instrument] * rng.standard_normal(len(school))
     for instrument, items in INSTRUMENTS.items():
         for item in items:
             behind = table[item.split("_")[0]].to_numpy(dtype=np.float64)
@@ -116,26 +116,6 @@ def answers_of(made: MadeStudy, rng: np.random.Generator, year: int) -> pd.DataF
             table[f"{instrument}:{item}"] = response(behind, noise, item.endswith("r"))
     answers: pd.DataFrame = table[asked].reset_index(drop=True)
     return answers
-
-
-def response(behind: NDArray[np.float64], noise: NDArray[np.float64], reverse: bool) -> NDArray[np.int64]:
-    """Answers from 1 to 5 to one item, from what lies behind them and what is the item's own (standard normal)."""
-    answer = np.clip(np.rint(MIDDLE + STEP * behind + ITEM_SD * noise), 1, 5).astype(np.int64)
-    result: NDArray[np.int64] = 6 - answer if reverse else answer
-    return result
-
-
-def expected_response(level: NDArray[np.float64]) -> NDArray[np.float64]:
-    r"""Mean answer of people with a level behind their answers, over people (SD ``SPREAD``) and items.
-
-    An answer is k or more where its score passes k - 1/2: the mean is :math:`1 + \sum_{k=2}^5 \Phi((\mu - k + 1/2)/s)`.
-    """
-    from scipy.special import ndtr
-
-    sd = np.hypot(STEP * SPREAD, ITEM_SD)
-    steps = [ndtr((MIDDLE + STEP * level - (k - 0.5)) / sd) for k in (2, 3, 4, 5)]
-    mean: NDArray[np.float64] = 1 + np.sum(steps, axis=0)
-    return mean
 
 
 def _survey(made: MadeStudy, answers: pd.DataFrame, wave: int, year: int, instrument: str) -> pd.DataFrame:
