@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from plneval.networks.lasting_change import lasting_change
+from plneval.simulate.answers import expected_response, response
 from plneval.simulate.made import make_study
 from plneval.simulate.memberships import stages
 from plneval.simulate.practice import practice_gained
