@@ -59,7 +59,7 @@ class Design:
     process: Process
     effects: PlantedEffects
     respondents: int | None = None
-    """Of each network and wave."""
+    """Of each network."""
     items: int | None = None
     """Of each scale."""
 
@@ -79,7 +79,9 @@ DESIGNS = {
             residual_sd=0.10,
             disadvantage=0.0,
         ),
-        PlantedEffects(direct=0.5, ramp=(1.0, 1.0, 1.0), indirect=1.0, fade=1.0, gap=0.0, residual_spread=0.0),
+        PlantedEffects(
+            direct=0.5, ramp=(1.0, 1.0, 1.0), indirect=1.0, fade=1.0, gap=0.0, residual_spread=0.0, as_drawn=True
+        ),
         respondents=2,
         items=2,
     ),
@@ -113,14 +115,18 @@ def condition_scores(made: MadeStudy, design: Design) -> pd.DataFrame:
     """Scale scores of the respondents whose answers are kept, in all waves."""
     parts = []
     thinned = np.random.default_rng(made.simulation.seed)
+    asked: set[int] = set()
     rng = stream(made.simulation.seed, "surveys")
     for wave, year in enumerate(wave_years(made.study), start=1):
         table = answers_of(made, rng, year)
         table = table[table["role"].isin(["participant", "leader"])]
         if design.respondents is not None:
+            # In the first wave in which so many answer.
             table = table.iloc[thinned.permutation(len(table))]
-            network = made.memberships.network[table["school"].to_numpy()]
-            table = table[table.groupby(network).cumcount() < design.respondents]
+            network = pd.Series(made.memberships.network[table["school"].to_numpy()], index=table.index)
+            enough = (network.groupby(network).transform("size") >= design.respondents) & ~network.isin(asked)
+            table = table[enough & (network.groupby(network).cumcount() < design.respondents)]
+            asked |= set(network[enough])
         items = [f"conditions:{item}" for scale in FORM.scales.values() for item in list(scale.items)[: design.items]]
         long = table.melt(["post", "role", "school"], items, "item", "response")
         parts.append(long.assign(item=long["item"].str.removeprefix("conditions:"), wave=str(wave), year=year))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,9 @@ def make_networks(
     count = simulation.networks
     shared = rng.standard_normal((count, 1))
     # ASSUME: Conditions of one network correlate 0.4: networks that work well do so in many ways.
-    conditions = _standardised(np.sqrt(0.4) * shared + np.sqrt(0.6) * rng.standard_normal((count, len(CONDITIONS))))
-    residual = _standardised(rng.standard_normal((count, 1)))[:, 0]
+    standardised = _as_drawn if effects.as_drawn else _standardised
+    conditions = standardised(np.sqrt(0.4) * shared + np.sqrt(0.6) * rng.standard_normal((count, len(CONDITIONS))))
+    residual = standardised(rng.standard_normal((count, 1)))[:, 0]
     slopes = np.array([effects.slopes[condition] for condition in CONDITIONS])
     started = [min(s.first_year for s in memberships.spells if s.network == number) for number in range(count)]
     areas = [AREAS[int(schools.area[np.flatnonzero(memberships.network == number)[0]])] for number in range(count)]
@@ -74,16 +76,24 @@ def make_networks(
         conditions=conditions,
         working=conditions @ slopes,
         deviation=conditions @ slopes + effects.residual_spread * residual,
-        facets=_facets(stream(simulation.seed, "conditions", 1), conditions),
+        facets=_facets(stream(simulation.seed, "conditions", 1), conditions, standardised),
     )
 
 
-def _facets(rng: np.random.Generator, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
+def _facets(
+    rng: np.random.Generator,
+    conditions: NDArray[np.float64],
+    standardised: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
     """What each facet has of its condition and of its own; from a stream of its own, which shifts no other draw."""
     own = rng.standard_normal((len(conditions), len(FACETS)))
     of_condition = conditions[:, [CONDITIONS.index(condition) for condition in FACETS.values()]]
     part = np.array([1.0 if facet == condition else FACET_CORRELATION for facet, condition in FACETS.items()])
-    return _standardised(part * of_condition + np.sqrt(1 - part**2) * own)
+    return standardised(part * of_condition + np.sqrt(1 - part**2) * own)
+
+
+def _as_drawn(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    return draws
 
 
 def _standardised(draws: NDArray[np.float64]) -> NDArray[np.float64]:

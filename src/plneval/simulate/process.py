@@ -116,6 +116,9 @@ class PlantedEffects:
         )
     )
     """Effect for each SD of a network's condition, as a multiple of ``direct``; learning has none."""
+    as_drawn: bool = False
+    """Whether a study's networks are a sample of many, with conditions as they were drawn. Otherwise conditions have
+    mean 0 and SD 1 over the study's own networks, so that ``direct`` is their mean effect."""
     subjects: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"maths": 1.0, "reading": 0.75}))
     """Effect on each subject as a part of the effect on maths."""
     practice: Mapping[str, float] = field(
