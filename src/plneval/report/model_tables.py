@@ -159,6 +159,8 @@ def recomputation_caption(released: Released) -> str:
 def _recomputed_name(row: Any, headline: str) -> str:
     if row.estimand in equity_names.AGGREGATES:
         return equity_names.estimand(row)
+    if str(row.estimand).startswith("dose_"):
+        return f"{formats.word(row.model)}: {exposure_names.by_dose(row).lower()}"
     if row.model != headline:
         return f"{formats.word(row.model)}: {_AGGREGATES.get(row.estimand, row.estimand).lower()}"
     if row.estimand in _AGGREGATES:
