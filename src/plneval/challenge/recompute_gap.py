@@ -9,7 +9,9 @@ schools, G − W. That is the Shapley value of two factors; the estimator multip
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,21 @@ Array = npt.NDArray[np.float64]
 TERMS = ("total", "within_schools", "where_pupils_are", "schools_means", "sorting")
 
 
+@dataclass(frozen=True)
+class _Arm:
+    """S schools: cluster (S,), and by year (S, 2) pupils and mean scores of others and of disadvantaged pupils."""
+
+    cluster: npt.NDArray[np.int64]
+    n: dict[int, Array]
+    y: dict[int, Array]
+
+    def without(self, cluster: int) -> _Arm:
+        kept = self.cluster != cluster
+        return _Arm(
+            self.cluster[kept], *({year: rows[kept] for year, rows in part.items()} for part in (self.n, self.y))
+        )
+
+
 def gap_parts_again(study: NetworkStudy, spec: GapParts) -> list[Recomputed]:
     """How much more the gap narrowed in member than in comparison schools, by part, with jackknife errors.
 
@@ -32,28 +49,33 @@ def gap_parts_again(study: NetworkStudy, spec: GapParts) -> list[Recomputed]:
     column = "score" if study.cohort.outcomes[spec.outcome].standardise == "none" else "z"
     panel = study.pupil
     rows = panel[panel["outcome"] == spec.outcome].dropna(subset=[column, "disadvantaged"])
-    if rows.empty:
+    rows = rows.astype({"year": "int64", "disadvantaged": "int64", column: "float64"})
+    cells = _cells(rows)
+    if not cells:
         return []
-    sums = _sums(rows, column)
-    cells = _cells(sums)
-    members = {cell: sums[(sums["arm"] == "member") & (sums["entry_year"] == cell[0])] for cell in cells}
-    others = sums[sums["arm"] != "member"]
-    of_members = {cell: _change(own, *cell[1:]) for cell, own in members.items()}
+    years = sorted(set(rows["year"]))
+    inside = rows["arm"] == "member"
+    members = {
+        entry: _arm(rows[inside & (rows["entry_year"] == entry)], column, years)
+        for entry in {cell[0] for cell in cells}
+    }
+    others = _arm(rows[~inside], column, years)
+    of_members = {cell: _change(members[cell[0]], *cell[1:]) for cell in cells}
     of_others = {times: _change(others, *times) for times in {cell[1:] for cell in cells}}
     full = _mean(of_members, of_others)
     if full is None:
         return []
-    without_member, without_other = [], []
-    for cluster in sorted(set(sums.loc[sums["arm"] == "member", "cluster"])):
-        own = {
-            cell: _change(part[part["cluster"] != cluster], *cell[1:])
-            if (part["cluster"] == cluster).any()
-            else of_members[cell]
-            for cell, part in members.items()
+    without_member: list[Array | None] = []
+    for cluster in sorted(set(rows.loc[inside, "cluster"].astype("int64"))):
+        anew = {
+            cell: _change(members[cell[0]].without(cluster), *cell[1:])
+            for cell in cells
+            if cluster in members[cell[0]].cluster
         }
-        without_member.append(_mean(own, of_others))
-    for cluster in sorted(set(others["cluster"])):
-        rest = others[others["cluster"] != cluster]
+        without_member.append(_mean({**of_members, **anew}, of_others))
+    without_other: list[Array | None] = []
+    for cluster in sorted(set(others.cluster.tolist())):
+        rest = others.without(cluster)
         without_other.append(_mean(of_members, {times: _change(rest, *times) for times in of_others}))
     variances = [_jackknife(without_member), _jackknife(without_other)]
     by = f"statsmodels {version('statsmodels')}, gaps had one thing changed"
@@ -65,21 +87,11 @@ def gap_parts_again(study: NetworkStudy, spec: GapParts) -> list[Recomputed]:
     return found
 
 
-def _sums(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A row a school, year and group (0 others, 1 disadvantaged): n, y (mean), arm, entry_year, cluster."""
-    keys = ["school", "year", "disadvantaged"]
-    table = rows.astype({column: "float64"}).groupby(keys, as_index=False).agg(n=(column, "size"), y=(column, "mean"))
-    about = rows.groupby("school")[["arm", "entry_year", "cluster"]].first()
-    return table.merge(about, left_on="school", right_index=True).astype(
-        {"school": "int64", "year": "int64", "disadvantaged": "int64", "cluster": "int64", "n": "float64"}
-    )
-
-
-def _cells(sums: pd.DataFrame) -> list[tuple[int, int, int]]:
+def _cells(rows: pd.DataFrame) -> list[tuple[int, int, int]]:
     """Entry year, last year before it, and a year from the third on."""
-    years = sorted(set(sums["year"]))
+    years = sorted(set(rows["year"]))
     third = load("follow_up").headline_from_event_time
-    entries = sorted(set(sums.loc[sums["arm"] == "member", "entry_year"].dropna().astype("int64")))
+    entries = sorted(set(rows.loc[rows["arm"] == "member", "entry_year"].dropna().astype("int64")))
     return [
         (entry, max(before), later)
         for entry in entries
@@ -89,40 +101,41 @@ def _cells(sums: pd.DataFrame) -> list[tuple[int, int, int]]:
     ]
 
 
-def _change(schools: pd.DataFrame, before: int, later: int) -> tuple[Array, float] | None:
+def _arm(rows: pd.DataFrame, column: str, years: list[int]) -> _Arm:
+    by = rows.groupby(["school", "year", "disadvantaged"])[column]
+    cluster = rows.groupby("school")["cluster"].first()
+    n: dict[int, Array] = {}
+    y: dict[int, Array] = {}
+    for year in years:
+        index = pd.MultiIndex.from_product([cluster.index, [year], [0, 1]])
+        n[year] = np.asarray(by.size().reindex(index, fill_value=0), dtype=np.float64).reshape(-1, 2)
+        y[year] = by.mean().reindex(index).to_numpy(dtype=np.float64).reshape(-1, 2)
+    return _Arm(cluster.to_numpy(dtype=np.int64), n, y)
+
+
+def _change(arm: _Arm, before: int, later: int) -> tuple[Array, float] | None:
     """How much the gap narrowed (5,) between two years, and the pupils of the later one; None without both groups."""
-    times = [schools[schools["year"] == year] for year in (before, later)]
-    if any(own["disadvantaged"].nunique() < 2 for own in times):
+    n, y = (arm.n[before], arm.n[later]), (arm.y[before], arm.y[later])
+    if any((own.sum(axis=0) == 0).any() for own in n):
         return None
-    index = sorted(set(times[0]["school"]) | set(times[1]["school"]))
-    share, score = zip(*(_of_time(own, index) for own in times), strict=True)
-    known = [pair[:, 0] - pair[:, 1] for pair in score]
-    score = tuple(_borrowed(score[t], np.nan_to_num(known[1 - t])) for t in (0, 1))
-    score = tuple(np.where(np.isnan(score[t]), score[1 - t], score[t]) for t in (0, 1))
+    share = [own / own.sum(axis=0) for own in n]
+    # Less the mean of all pupils of the time, so that a shift of all scores is in no part.
+    score = [own - np.average(np.nan_to_num(own), weights=size) for own, size in zip(y, n, strict=True)]
+    known = [own[:, 0] - own[:, 1] for own in score]
+    score = [_borrowed(score[t], np.nan_to_num(known[1 - t])) for t in (0, 1)]
+    score = [np.where(np.isnan(score[t]), score[1 - t], score[t]) for t in (0, 1)]
+    # Schools without pupils at either time have no weight.
+    score = [np.nan_to_num(own) for own in score]
     within, between = np.empty((2, 2)), np.empty((2, 2))
-    for a in (0, 1):
-        for b in (0, 1):
-            within[a, b] = _weighted_mean(score[b][:, 0] - score[b][:, 1], share[a].mean(axis=1))
-            between[a, b] = _weighted_gap(score[b], share[a]) - within[a, b]
+    for a, b in product((0, 1), repeat=2):
+        within[a, b] = _weighted_mean(score[b][:, 0] - score[b][:, 1], share[a].mean(axis=1))
+        between[a, b] = _weighted_gap(score[b], share[a]) - within[a, b]
     parts = []
     for gap in (within, between):
-        parts += [
-            (gap[0, 1] - gap[0, 0] + gap[1, 1] - gap[1, 0]) / 2,
-            (gap[1, 0] - gap[0, 0] + gap[1, 1] - gap[0, 1]) / 2,
-        ]
-    total = _plain_gap(times[1]) - _plain_gap(times[0])
-    return -np.array([total, *parts]), float(times[1]["n"].sum())
-
-
-def _of_time(own: pd.DataFrame, index: list[int]) -> tuple[Array, Array]:
-    """(S, 2) where each group is, and schools' means less that of all pupils; NaN where there are none."""
-    centred = own.assign(y=own["y"] - np.average(own["y"], weights=own["n"]))
-    wide = [
-        centred.pivot(index="school", columns="disadvantaged", values=name).reindex(index=index, columns=[0, 1])
-        for name in ("n", "y")
-    ]
-    n = wide[0].fillna(0.0).to_numpy()
-    return n / n.sum(axis=0), wide[1].to_numpy(dtype=np.float64)
+        parts.append((gap[0, 1] - gap[0, 0] + gap[1, 1] - gap[1, 0]) / 2)
+        parts.append((gap[1, 0] - gap[0, 0] + gap[1, 1] - gap[0, 1]) / 2)
+    total = _plain_gap(y[1], n[1]) - _plain_gap(y[0], n[0])
+    return -np.array([total, *parts]), float(n[1].sum())
 
 
 def _borrowed(score: Array, gap: Array) -> Array:
@@ -148,11 +161,9 @@ def _weighted_gap(score: Array, share: Array) -> float:
     return float(sm.WLS(score.T.ravel(), design, weights=share.T.ravel()).fit().params[1])
 
 
-def _plain_gap(own: pd.DataFrame) -> float:
-    others, disadvantaged = (own[own["disadvantaged"] == group] for group in (0, 1))
-    return float(
-        np.average(others["y"], weights=others["n"]) - np.average(disadvantaged["y"], weights=disadvantaged["n"])
-    )
+def _plain_gap(y: Array, n: Array) -> float:
+    others, disadvantaged = (np.average(np.nan_to_num(y[:, group]), weights=n[:, group]) for group in (0, 1))
+    return float(others - disadvantaged)
 
 
 def _mean(

@@ -131,7 +131,7 @@ def group_times(released: Released) -> pd.DataFrame:
 
 
 def recomputation(released: Released) -> pd.DataFrame:
-    """The headline and its parts computed twice, with the agreement in digits."""
+    """The headline, its parts and other models' main effects computed twice, with the agreement in digits."""
     table = released["recomputed"]
     frame = pd.DataFrame(
         {
@@ -153,7 +153,7 @@ def recomputation_caption(released: Released) -> str:
     """The caption of :func:`recomputation`, with the program that computed again where it is one."""
     programs = sorted(set(released["recomputed"]["by"].dropna()))
     by = programs[0] if len(programs) == 1 else "other software"
-    return f"The headline and its parts, computed again by {by}; agreement in digits."
+    return f"The headline, its parts and the main effects of other models, computed again by {by}; agreement in digits."
 
 
 def _recomputed_name(row: Any, headline: str) -> str:
