@@ -158,7 +158,7 @@ def recomputation_caption(released: Released) -> str:
 
 def _recomputed_name(row: Any, headline: str) -> str:
     if row.estimand in equity_names.AGGREGATES:
-        return equity_names.estimand(row)
+        return f"{formats.word(row.model)}: {equity_names.estimand(row)}"
     if str(row.estimand).startswith("dose_"):
         return f"{formats.word(row.model)}: {exposure_names.by_dose(row).lower()}"
     if row.model != headline:
