@@ -6,6 +6,7 @@ reference/psych_values.R made the values: six items from 1 to 5, two of them rev
 from __future__ import annotations
 
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,52 @@ def test_a_factor_model_is_refused_where_the_sample_does_not_allow_it(answers: p
     assert math.isnan(small.cfi)
     assert factor_model(answers, {"pair": ITEMS[:2]}).state == "not_identified"
     assert factor_model(answers.assign(item_2=answers["item_1"]), two).state == "singular"
+
+
+def answers_with(correlations: list[list[float]], n: int = 200) -> pd.DataFrame:
+    """Answers that correlate exactly as given; items a, b, c, …."""
+    drawn = np.random.default_rng(3).normal(size=(n, len(correlations)))
+    drawn = np.linalg.qr(drawn - drawn.mean(axis=0))[0]
+    return pd.DataFrame(drawn @ np.linalg.cholesky(np.array(correlations)).T, columns=list("abcdef"[: drawn.shape[1]]))
+
+
+def test_three_items_have_the_loadings_that_their_correlations_leave() -> None:
+    """λ₁² = r₁₂ r₁₃ / r₂₃: with 0.8, 0.8 and 0.5 above 1, a Heywood case."""
+    proper = factor_model(answers_with([[1, 0.48, 0.42], [0.48, 1, 0.56], [0.42, 0.56, 1]]), {"one": list("abc")})
+    assert proper.state == "fitted"
+    assert proper.loadings["standardised"].to_numpy() == pytest.approx(np.array([0.6, 0.8, 0.7]), abs=1e-6)
+    assert (proper.df, proper.chi2, proper.cfi) == (0, pytest.approx(0, abs=1e-9), 1.0)
+    heywood = factor_model(answers_with([[1, 0.8, 0.8], [0.8, 1, 0.5], [0.8, 0.5, 1]]), {"one": list("abc")})
+    assert heywood.state == "fitted_improper"
+    assert heywood.loadings["standardised"].to_numpy() == pytest.approx(np.sqrt([1.28, 0.5, 0.5]), abs=1e-6)
+
+
+def test_a_likelihood_without_a_maximum_is_not_converged() -> None:
+    """r₂₃ = 0 with r₁₂, r₁₃ above 0: the first loading would be infinite."""
+    found = factor_model(answers_with([[1, 0.5, 0.5], [0.5, 1, 0], [0.5, 0, 1]]), {"one": list("abc")})
+    assert (found.state, len(found.loadings)) == ("not_converged", 0)
+
+
+def test_names_of_items_are_no_part_of_the_models_text(answers: pd.DataFrame) -> None:
+    strange = dict(zip(ITEMS, ["a ~~ b", "START(9) x0", "x1", "f0", "#", "é =~ q"], strict=True))
+    named = factor_model(
+        answers.rename(columns=strange), {"~~\n": [strange[item] for item in ITEMS[:3]], "f0": ["f0", "#", "é =~ q"]}
+    )
+    plain = factor_model(answers, {"first": ITEMS[:3], "second": ITEMS[3:]})
+    assert named.loadings["loading"].tolist() == plain.loadings["loading"].tolist()
+    assert named.loadings["item"].tolist() == list(strange.values())
+
+
+def test_the_factor_model_says_nothing_and_leaves_logging_alone(
+    answers: pd.DataFrame, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers), root.manager.disable
+    factor_model(answers, {"first": ITEMS[:3], "second": ITEMS[3:]})
+    factor_model(answers_with([[1, 0.5, 0.5], [0.5, 1, 0], [0.5, 0, 1]]), {"one": list("abc")})
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+    assert (list(root.handlers), root.manager.disable) == before
 
 
 def test_tables_by_wave_hold_every_scale_and_name_the_wave_with_five_answers() -> None:

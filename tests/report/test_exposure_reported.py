@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from plneval.report import exposure_data, exposure_figures, exposure_tables, exposure_words
+from plneval.report import exposure_data, exposure_figures, exposure_tables, exposure_words, model_tables
 from plneval.report.load import Released
 
 
@@ -119,3 +119,23 @@ def test_a_study_without_such_data_says_so(released: Callable[[str], Released]) 
 
 def plain(text: object) -> str:
     return str(pd.Series([text]).str.replace("\N{NO-BREAK SPACE}", " ").iloc[0])
+
+
+def test_second_computations_of_other_models_are_named_by_model_and_by_what_was_computed(
+    released: Callable[[str], Released],
+) -> None:
+    study = released("benefit")
+    first = study["recomputed"].head(1)
+    rows = [
+        ("diffusion_maths", "att_direct_less_indirect", ""),
+        ("dose_maths", "dose_third_year_on", "low"),
+        ("gap_parts_maths", "gap_narrowed", "sorting"),
+    ]
+    added = [first.assign(model=model, estimand=estimand, term=term) for model, estimand, term in rows]
+    changed = replace(study, tables={**study.tables, "recomputed": pd.concat([first, *added], ignore_index=True)})
+    assert model_tables.recomputation(changed)["Estimand"].tolist() == [
+        "From the third year on",
+        "diffusion maths: difference of the two, from the third year on",
+        "dose maths: dose low: from the third year on",
+        "gap parts maths: Narrowing of the gap, members less comparison schools: who attends which school",
+    ]

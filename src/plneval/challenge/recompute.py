@@ -14,6 +14,7 @@ from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, Synthetic, TripleDifference
 from plneval.config.network_models import NetworkModel
+from plneval.networks.study import NetworkStudy
 
 COLUMNS: Final = {
     "model": "str",
@@ -30,15 +31,24 @@ COLUMNS: Final = {
 }
 EXACT_DIGITS: Final = 16.0
 """Digits of two numbers that are equal: a double holds no more."""
-MAIN: Final = {
-    "did.twfe": "att_overall",
-    "did.leaving": "att_leaving",
-    "did.switchers": "att_switching",
-    "networks.after_leaving": "att_after_leaving",
-    "networks.split": "att_split",
-    "networks.spread": "network_effect_mean",
+MAIN: Final[dict[str, tuple[str, ...]]] = {
+    "did.twfe": ("att_overall",),
+    "did.leaving": ("att_leaving",),
+    "did.switchers": ("att_switching",),
+    "networks.after_leaving": ("att_after_leaving",),
+    "networks.diffusion": (
+        "att_direct",
+        "att_indirect",
+        "att_direct_less_indirect",
+        "within_school",
+        "mobilisation_ratio",
+    ),
+    "networks.dose": ("dose_third_year_on",),
+    "networks.gap": ("gap_narrowed",),
+    "networks.split": ("att_split",),
+    "networks.spread": ("network_effect_mean",),
 }
-"""The main effect of kinds that have none from the third year on."""
+"""The main effects of kinds that have no single one from the third year on."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,9 @@ class Recomputed:
     by: str
 
 
-def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) -> pd.DataFrame:
+def recompute(
+    cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame, study: NetworkStudy | None = None
+) -> pd.DataFrame:
     """Compute a model's headline and the cells (or coefficients) behind it again, and compare.
 
     Group-time effects: weighted least squares of long differences by statsmodels, and without covariates each cell by
@@ -72,6 +84,7 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     spec : the model; its records are those with its label and outcome.
     panel : folder that prepare wrote.
     records : records of one or of all models.
+    study : tables of networks, for models about them; without it these are not computed again.
 
     Returns
     -------
@@ -88,7 +101,7 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     if own.empty:
         return _table([])
     found: dict[tuple[str, str], list[Recomputed]] = {}
-    for one in _again(cohort, spec, panel, own):
+    for one in _again(cohort, spec, panel, own, study):
         found.setdefault((one.estimand, one.term), []).append(one)
     rows = []
     for record in own.itertuples(index=False):
@@ -98,25 +111,33 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     return _table(rows)
 
 
-def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame) -> pd.DataFrame:
-    """The headline's model in full, and of every other model its main effect.
+def recompute_all(
+    cohort: Cohort,
+    specs: Mapping[str, ModelSpec],
+    panel: Path,
+    records: pd.DataFrame,
+    study: NetworkStudy | None = None,
+) -> pd.DataFrame:
+    """The headline's model in full, and of every other model its main effect or effects.
 
     The main effect is the one from the third year on; of two-way fixed effects, the coefficient; of leaving and of
-    switchers, the average.
+    switchers, the average; of models about networks see :data:`MAIN`.
     """
     tables: list[pd.DataFrame] = []
     for spec in specs.values():
         if spec.headline:
-            tables.insert(0, recompute(cohort, spec, panel, records))
+            tables.insert(0, recompute(cohort, spec, panel, records, study))
         else:
-            table = recompute(cohort, spec, panel, records)
-            main = MAIN.get(spec.kind, "att_third_year_on")
-            tables.append(table[table["estimand"] == main])
+            table = recompute(cohort, spec, panel, records, study)
+            main = MAIN.get(spec.kind, ("att_third_year_on",))
+            tables.append(table[table["estimand"].isin(main)])
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else _table([])
 
 
-def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
+def _again(
+    cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame, study: NetworkStudy | None
+) -> list[Recomputed]:
     if isinstance(spec, GroupTime):
         from plneval.challenge.recompute_group_time import group_time_again
 
@@ -140,7 +161,7 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
     if isinstance(spec, NetworkModel):
         from plneval.challenge.recompute_networks import network_again
 
-        return network_again(cohort, spec, panel, records)
+        return [] if study is None else network_again(study, spec)
     from plneval.challenge.recompute_linear import linear_again
 
     return linear_again(cohort, spec, panel, str(records["vcov"].iloc[-1]))

@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from plneval.challenge.recompute import Recomputed
-from plneval.config.cohort import Cohort
 from plneval.config.network_models import NetworkModel
+from plneval.networks.study import NetworkStudy
 
 
-def _after_leaving(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> list[Recomputed]:
+def _after_leaving(study: NetworkStudy, spec: Any) -> list[Recomputed]:
     from plneval.challenge.recompute_group_time import after_leaving_again
 
-    return after_leaving_again(cohort, spec, panel)
+    return after_leaving_again(study.cohort, spec, study.panel)
 
 
-def _split(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> list[Recomputed]:
+def _split(study: NetworkStudy, spec: Any) -> list[Recomputed]:
     from plneval.challenge.recompute_split import split_again
 
-    return split_again(cohort, spec, panel)
+    return split_again(study.cohort, spec, study.panel)
 
 
-def _spread(cohort: Cohort, spec: Any, panel: Path, _records: pd.DataFrame) -> list[Recomputed]:
+def _spread(study: NetworkStudy, spec: Any) -> list[Recomputed]:
     from plneval.challenge.recompute_spread import spread_again
 
-    return spread_again(cohort, spec, panel)
+    return spread_again(study.cohort, spec, study.panel)
 
 
-AGAIN: Final[dict[str, Callable[[Cohort, Any, Path, pd.DataFrame], list[Recomputed]]]] = {
+def _diffusion(study: NetworkStudy, spec: Any) -> list[Recomputed]:
+    from plneval.challenge.recompute_diffusion import diffusion_again
+
+    return diffusion_again(study, spec)
+
+
+def _dose(study: NetworkStudy, spec: Any) -> list[Recomputed]:
+    from plneval.challenge.recompute_dose import dose_again
+
+    return dose_again(study, spec)
+
+
+def _gap(study: NetworkStudy, spec: Any) -> list[Recomputed]:
+    from plneval.challenge.recompute_gap import gap_parts_again
+
+    return gap_parts_again(study, spec)
+
+
+AGAIN: Final[dict[str, Callable[[NetworkStudy, Any], list[Recomputed]]]] = {
     "networks.after_leaving": _after_leaving,
+    "networks.diffusion": _diffusion,
+    "networks.dose": _dose,
+    "networks.gap": _gap,
     "networks.split": _split,
     "networks.spread": _spread,
 }
-"""Kind → function of the cohort, the specification, the panel's folder and the model's records."""
+"""Kind → function of the study and the specification."""
 
 
-def network_again(cohort: Cohort, spec: NetworkModel, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
+def network_again(study: NetworkStudy, spec: NetworkModel) -> list[Recomputed]:
     """Numbers of a model about networks from other code; none for kinds that no other library estimates."""
     again = AGAIN.get(spec.kind)
-    return [] if again is None else again(cohort, spec, panel, records)
+    return [] if again is None else again(study, spec)

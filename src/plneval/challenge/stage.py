@@ -55,10 +55,10 @@ def challenge(
         If a file of a stage before is not there.
     """
     table = gather_records(records, specs, name)
-    recomputed = recompute_all(cohort, specs, panel, table)
+    study = NetworkStudy(cohort, tables, panel, instrument)
+    recomputed = recompute_all(cohort, specs, panel, table, study)
     recovered = recovery(truth, table)
     measured = sensitivity(cohort, specs, panel, table)
-    study = NetworkStudy(cohort, tables, panel, instrument)
     evidence = Evidence(
         cohort=cohort,
         specs=specs,

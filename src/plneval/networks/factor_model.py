@@ -1,19 +1,24 @@
 r"""A confirmatory factor model of a form: every item loads on its own scale, scales correlate; maximum likelihood.
 
-Σ = ΛΦΛ' + Θ with one loading a row of Λ, Φ a correlation matrix and Θ diagonal. The discrepancy
-:math:`F = \ln|\Sigma| + \operatorname{tr}(S\Sigma^{-1}) - \ln|S| - k` is minimised by Fisher scoring; standard errors
-are those of the expected information; fit indices as in lavaan (Bollen 1989; Hu and Bentler 1999).
+Σ = ΛΦΛ' + Θ with one loading a row of Λ, Φ a correlation matrix and Θ diagonal, fitted by semopy
+(:mod:`plneval.networks.factor_fit`), which minimises :math:`F = \ln|\Sigma| + \operatorname{tr}(S\Sigma^{-1}) -
+\ln|S| - k`; standard errors are those of the expected information; fit indices as in lavaan (Bollen 1989; Hu and
+Bentler 1999). Semopy has no SRMR and no interval of the RMSEA, its RMSEA divides by n − 1 where lavaan's divides by n,
+and its CFI is not kept within 0 and 1: these are worked out here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from plneval.networks.factor_fit import SINGULAR, FactorFit, fit_factors
 
 Floats = NDArray[np.float64]
 
@@ -21,8 +26,6 @@ RESPONDENTS_A_PARAMETER: Final = 5
 """Complete respondents for each free parameter below which the model is not fitted (Bentler and Chou 1987)."""
 FEWEST_RESPONDENTS: Final = 100
 """Complete respondents below which it is not fitted at all."""
-_STEPS: Final = 500
-_TOLERANCE: Final = 1e-10
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class FactorModel:
     state
         ``fitted``, ``fitted_improper`` (a unique variance is not positive or a correlation of scales reaches 1),
         ``sample_too_small``, ``not_identified`` (a scale with fewer than two items that vary, or a single scale with
-        fewer than three), ``singular`` (an item is a sum of others) or ``not_converged``.
+        fewer than three), ``singular`` (an item is a sum of others) or ``not_converged`` (no maximum was reached, or
+        there is none: a parameter runs to infinity).
     n, n_parameters, n_needed
         Respondents with complete answers, free parameters, and respondents needed.
     chi2, df, p
@@ -64,42 +68,6 @@ class FactorModel:
     correlations: pd.DataFrame
 
 
-class _Model:
-    """Parameters as one vector: loadings, unique variances, correlations of factors (pairs a < b)."""
-
-    def __init__(self, factor: Sequence[int]) -> None:
-        self.factor = np.array(factor)
-        self.k, self.m = len(factor), int(max(factor)) + 1
-        self.pairs = [(a, b) for a in range(self.m) for b in range(a + 1, self.m)]
-        self.n_parameters = 2 * self.k + len(self.pairs)
-        self.place = np.zeros((self.k, self.m))
-        self.place[np.arange(self.k), self.factor] = 1.0
-
-    def parts(self, values: Floats) -> tuple[Floats, Floats, Floats]:
-        phi = np.eye(self.m)
-        for (a, b), value in zip(self.pairs, values[2 * self.k :], strict=True):
-            phi[a, b] = phi[b, a] = value
-        return self.place * values[: self.k, None], values[self.k : 2 * self.k], phi
-
-    def implied(self, values: Floats) -> Floats:
-        loadings, unique, phi = self.parts(values)
-        return np.asarray(loadings @ phi @ loadings.T + np.diag(unique))
-
-    def derivatives(self, values: Floats) -> Floats:
-        """(n_parameters, k, k): of the implied covariances by each parameter."""
-        loadings, _, phi = self.parts(values)
-        result = np.zeros((self.n_parameters, self.k, self.k))
-        beside = phi @ loadings.T
-        for i in range(self.k):
-            result[i, i, :] += beside[self.factor[i]]
-            result[i, :, i] += beside[self.factor[i]]
-            result[self.k + i, i, i] = 1.0
-        for place, (a, b) in enumerate(self.pairs):
-            outer = np.outer(loadings[:, a], loadings[:, b])
-            result[2 * self.k + place] = outer + outer.T
-        return result
-
-
 def factor_model(items: pd.DataFrame, scales: Mapping[str, Sequence[str]]) -> FactorModel:
     """Fit the factor model of several scales to the answers of one wave.
 
@@ -114,26 +82,29 @@ def factor_model(items: pd.DataFrame, scales: Mapping[str, Sequence[str]]) -> Fa
         Items of each scale; an item belongs to one.
     """
     names = [item for members in scales.values() for item in members]
-    model = _Model([place for place, members in enumerate(scales.values()) for _ in members])
+    factor = [place for place, members in enumerate(scales.values()) for _ in members]
     complete = items[names].dropna().to_numpy(dtype=np.float64)
     n, k = complete.shape
-    needed = max(FEWEST_RESPONDENTS, RESPONDENTS_A_PARAMETER * model.n_parameters)
-    df = k * (k + 1) // 2 - model.n_parameters
-    about = (n, model.n_parameters, needed)
+    n_parameters = 2 * k + len(scales) * (len(scales) - 1) // 2
+    needed = max(FEWEST_RESPONDENTS, RESPONDENTS_A_PARAMETER * n_parameters)
+    df = k * (k + 1) // 2 - n_parameters
+    about = (n, n_parameters, needed)
     smallest = min(len(members) for members in scales.values())
     if smallest < 2 or (len(scales) == 1 and smallest < 3) or df < 0:
         return _unfitted("not_identified", *about, df)
     if n < needed:
         return _unfitted("sample_too_small", *about, df)
-    covariance = np.cov(complete.T, ddof=0)
-    if (np.diag(covariance) <= 0).any():
+    deviation = complete.std(axis=0)
+    if (deviation <= 0).any():
         return _unfitted("not_identified", *about, df)
-    if np.linalg.eigvalsh(_correlation(covariance))[0] < 1e-10:
+    correlation = np.corrcoef(complete.T)
+    if np.linalg.eigvalsh(correlation)[0] < SINGULAR:
         return _unfitted("singular", *about, df)
-    values = _fit(model, covariance)
-    if values is None:
+    fit = fit_factors(correlation, factor, n)
+    if fit is None:
         return _unfitted("not_converged", *about, df)
-    return _told(model, values, covariance, list(scales), names, about, df)
+    independence = -n * float(np.linalg.slogdet(correlation)[1])
+    return _told(fit, factor, deviation, independence, list(scales), names, about, df)
 
 
 def _unfitted(state: str, n: int, n_parameters: int, needed: int, df: int) -> FactorModel:
@@ -151,77 +122,31 @@ def _unfitted(state: str, n: int, n_parameters: int, needed: int, df: int) -> Fa
     )
 
 
-def _discrepancy(implied: Floats, covariance: Floats) -> float:
-    try:
-        factor = np.linalg.cholesky(implied)
-    except np.linalg.LinAlgError:
-        return float("inf")
-    logdet = 2 * float(np.log(np.diag(factor)).sum())
-    trace = float(np.trace(np.linalg.solve(implied, covariance)))
-    return logdet + trace - float(np.linalg.slogdet(covariance)[1]) - len(covariance)
-
-
-def _information(derivatives: Floats, inverse: Floats) -> Floats:
-    """½ tr(Σ⁻¹ ∂ᵢΣ Σ⁻¹ ∂ⱼΣ), the expected information for one respondent."""
-    turned = inverse @ derivatives
-    return np.asarray(np.einsum("iab,jba->ij", turned, turned, optimize=True) / 2)
-
-
-def _fit(model: _Model, covariance: Floats) -> Floats | None:
-    """Fisher scoring with halved steps; None where it does not end."""
-    variance = np.diag(covariance)
-    values = np.concatenate([np.sqrt(variance * 0.5), variance * 0.5, np.full(len(model.pairs), 0.3)])
-    current = _discrepancy(model.implied(values), covariance)
-    decrement = float("inf")
-    for _ in range(_STEPS):
-        inverse: Floats = np.asarray(np.linalg.inv(model.implied(values)))
-        derivatives = model.derivatives(values)
-        residual = inverse @ (covariance - np.linalg.inv(inverse)) @ inverse
-        gradient = np.einsum("iab,ba->i", derivatives, residual) / 2
-        step = np.linalg.lstsq(_information(derivatives, inverse), gradient, rcond=None)[0]
-        decrement = float(gradient @ step)
-        if decrement < _TOLERANCE**2:
-            return np.asarray(values)
-        length = 1.0
-        while _discrepancy(model.implied(values + length * step), covariance) > current and length > 1e-8:
-            length /= 2
-        if length <= 1e-8:
-            break
-        values = values + length * step
-        current = _discrepancy(model.implied(values), covariance)
-    # Rounding may keep the steps from becoming smaller although they change nothing any more.
-    return np.asarray(values) if decrement < _TOLERANCE else None
-
-
 def _told(
-    model: _Model,
-    values: Floats,
-    covariance: Floats,
+    fit: FactorFit,
+    factor: list[int],
+    deviation: Floats,
+    independence: float,
     scales: list[str],
     names: list[str],
     about: tuple[int, int, int],
     df: int,
 ) -> FactorModel:
+    """The model's tables and fit indices; ``independence`` is χ² of the model in which no items correlate."""
     from scipy.special import chdtrc
 
-    n, k = about[0], model.k
-    implied = model.implied(values)
-    chi2 = n * max(_discrepancy(implied, covariance), 0.0)
-    baseline = -n * float(np.linalg.slogdet(_correlation(covariance))[1])
-    baseline_df = k * (k - 1) // 2
-    inverse: Floats = np.asarray(np.linalg.inv(implied))
-    variances = np.linalg.pinv(n * _information(model.derivatives(values), inverse))
-    se = np.sqrt(np.diag(variances))
-    loadings, unique, phi = model.parts(values)
-    own = loadings[np.arange(k), model.factor]
-    # A factor has no direction of its own: its first item points upwards.
-    sign = np.where(loadings.sum(axis=0) < 0, -1.0, 1.0)
-    own, phi = own * sign[model.factor], phi * np.outer(sign, sign)
-    proper = bool((unique > 0).all() and (np.abs(phi[np.triu_indices(model.m, 1)]) < 1).all())
-    excess, baseline_excess = max(chi2 - df, 0.0), max(baseline - baseline_df, chi2 - df, 0.0)
-    ratio = baseline / baseline_df
-    deviation = np.sqrt(np.diag(covariance))
-    residual = ((covariance - implied) / np.outer(deviation, deviation))[np.tril_indices(k)]
+    n, k = about[0], len(factor)
+    chi2, baseline_df = max(fit.chi2, 0.0), k * (k - 1) // 2
+    pairs = list(combinations(range(len(scales)), 2))
+    # A factor has no direction of its own: its items point upwards.
+    sign = np.where(np.bincount(factor, fit.loadings) < 0, -1.0, 1.0)
+    own = fit.loadings * sign[factor]
+    between = np.array([value * sign[a] * sign[b] for value, (a, b) in zip(fit.correlations, pairs, strict=True)])
+    proper = bool((fit.unique > 0).all() and (np.abs(between) < 1).all())
+    # Without degrees of freedom χ² is 0 but for rounding.
+    excess = max(chi2 - df, 0.0) if df else 0.0
+    baseline_excess = max(independence - baseline_df, excess)
+    ratio = independence / baseline_df
     low, high = _rmsea_interval(chi2, df, n)
     return FactorModel(
         "fitted" if proper else "fitted_improper",
@@ -234,22 +159,22 @@ def _told(
         rmsea=float(np.sqrt(excess / (df * n))) if df else float("nan"),
         rmsea_low=low,
         rmsea_high=high,
-        srmr=float(np.sqrt((residual**2).mean())),
+        srmr=float(np.sqrt((fit.residuals**2).mean())),
         loadings=pd.DataFrame(
             {
-                "scale": [scales[place] for place in model.factor],
+                "scale": [scales[place] for place in factor],
                 "item": names,
-                "loading": own,
-                "se": se[:k],
-                "standardised": own / np.sqrt(np.diag(implied)),
+                "loading": own * deviation,
+                "se": fit.loadings_se * deviation,
+                "standardised": own / np.sqrt(own**2 + fit.unique),
             }
         ),
         correlations=pd.DataFrame(
             {
-                "scale": [scales[a] for a, _ in model.pairs],
-                "other": [scales[b] for _, b in model.pairs],
-                "correlation": [float(phi[a, b]) for a, b in model.pairs],
-                "se": se[2 * k :],
+                "scale": [scales[a] for a, _ in pairs],
+                "other": [scales[b] for _, b in pairs],
+                "correlation": between,
+                "se": fit.correlations_se,
             }
         ),
     )
@@ -268,8 +193,3 @@ def _rmsea_interval(chi2: float, df: int, n: int) -> tuple[float, float]:
         return float(np.sqrt(root / (df * n)))
 
     return (bound(0.95), bound(0.05)) if df else (float("nan"), float("nan"))
-
-
-def _correlation(covariance: Floats) -> Floats:
-    deviation = np.sqrt(np.diag(covariance))
-    return np.asarray(covariance / np.outer(deviation, deviation))

@@ -139,7 +139,7 @@ def group_times(released: Released) -> pd.DataFrame:
 
 
 def recomputation(released: Released) -> pd.DataFrame:
-    """The headline and its parts computed twice, with the agreement in digits."""
+    """The headline, its parts and other models' main effects computed twice, with the agreement in digits."""
     table = released["recomputed"]
     frame = pd.DataFrame(
         {
@@ -161,12 +161,14 @@ def recomputation_caption(released: Released) -> str:
     """The caption of :func:`recomputation`, with the program that computed again where it is one."""
     programs = sorted(set(released["recomputed"]["by"].dropna()))
     by = programs[0] if len(programs) == 1 else "other software"
-    return f"The headline and its parts, computed again by {by}; agreement in digits."
+    return f"The headline, its parts and the main effects of other models, computed again by {by}; agreement in digits."
 
 
 def _recomputed_name(row: Any, headline: str) -> str:
     if row.estimand in equity_names.AGGREGATES:
-        return equity_names.estimand(row)
+        return f"{formats.word(row.model)}: {equity_names.estimand(row)}"
+    if str(row.estimand).startswith("dose_"):
+        return f"{formats.word(row.model)}: {exposure_names.by_dose(row).lower()}"
     if row.model != headline:
         return f"{formats.word(row.model)}: {_AGGREGATES.get(row.estimand, row.estimand).lower()}"
     if row.estimand in _AGGREGATES:
