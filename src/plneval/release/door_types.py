@@ -34,6 +34,9 @@ as a type of network. ``text``: a sentence of the program. ``term``: a model ter
 or false. ``year``: a study year.
 """
 
+FEWEST_FOR_QUARTILES: Final = 8
+"""Networks from which on quartiles over them are shown: quartiles of fewer are values of single networks, or lie halfway
+between two. Of three, they are all three; of eight, each lies between two of which nobody knows which they are."""
 NUMBERS: Final = frozenset({"people", "schools", "count", "integer", "estimate", "share", "magnitude", "year"})
 
 
@@ -46,6 +49,8 @@ class Statistics:
     """Counts of people that they rest on."""
     schools: tuple[str, ...] = ()
     """Counts of schools (of clusters, where no other is known) that they rest on."""
+    fewest: int = 0
+    """Least of these counts of schools, where it has to be more than the declared minimum."""
 
 
 @dataclass(frozen=True)
