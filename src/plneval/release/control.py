@@ -22,7 +22,7 @@ from plneval.release.door import (
     TABLES,
 )
 from plneval.release.door_exposure import RATIO_NUMBERS
-from plneval.release.door_spread import anonymous_networks
+from plneval.release.door_spread import networks_that_may_be_shown
 from plneval.release.door_types import Statistics, Table
 from plneval.release.identities import gather
 from plneval.release.prose import reworded
@@ -32,7 +32,7 @@ from plneval.release.thin_results import withheld_records
 from plneval.release.words import check_words, vocabularies
 from plneval.release.worked_out import withhold_differences
 
-WORDS = frozenset({"word", "name", "label", "category", "text", "term", "digest"})
+WORDS = frozenset({"word", "name", "label", "category", "consented", "text", "term", "digest"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def control(
             if kind in WORDS:
                 check_words(table, column, kind, frames[table][column], allowed, school_names)
     frames["networks"] = _pool_rare_types(frames["networks"], rule)
-    frames["network_caterpillar"] = anonymous_networks(frames["network_caterpillar"], rule)
+    consent = cohort.design.networks_consent_to_be_named
+    caterpillar = frames["network_caterpillar"]
+    frames["network_caterpillar"] = networks_that_may_be_shown(caterpillar, rule, consent, school_names)
     frames["network_registry"] = pool_registry(frames["network_registry"], rule)
     frames["network_timeline"] = pool_timeline(frames["network_timeline"], frames["network_registry"])
     reasons = withheld_records(frames["records"], frames["entry_groups"], cohort, specs, rule)
