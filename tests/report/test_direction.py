@@ -103,6 +103,8 @@ def test_the_headline_says_how_it_is_read_and_months_turn_round(absence: Release
     rows = dict(tables.key_figures(absence).itertuples(index=False, name=None))
     assert plain(rows["In months of progress"]).startswith("−2 months")
     assert "less is better" in rows["How to read it"]
+    caption = wording.other_results_caption(absence)
+    assert caption.endswith("Less is better in days of absence: there a number below zero is on the good side.")
     assert "In days of absence less is better" in sample_wording.results_note(absence)
 
 

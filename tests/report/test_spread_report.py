@@ -57,10 +57,10 @@ def test_funders_are_told_that_chance_may_explain_the_differences(released: Call
     assert spread.endswith("networks are more likely to differ less than these numbers say than more.")
     assert "are upper readings" in spread_tables.spread_note(released("benefit"))
     assert practice.replace("\N{NO-BREAK SPACE}", " ") == (
-        "Teachers were asked about their own teaching more than once. Change of the mean from a network's first wave "
-        "to the last: Teaching practice: participants +0.20 points of the scale (interval −0.10 to 0.50) and their "
-        "colleagues +0.20 points of the scale (interval −0.10 to 0.50). This is what teachers say of their practice; "
-        "nobody in comparison schools was asked, so it is no effect of taking part."
+        "Teachers were asked about their own teaching more than once. From a network's first wave to the last, the "
+        "mean of teaching practice changed by +0.20 points of the scale among participants (interval −0.10 to 0.50) "
+        "and +0.20 points of the scale among their colleagues (interval −0.10 to 0.50). This is what teachers say of "
+        "their practice; nobody in comparison schools was asked, so there is nothing to compare it with."
     )
 
 

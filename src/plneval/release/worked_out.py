@@ -85,7 +85,7 @@ def withhold_differences(records: pd.DataFrame, reason: pd.Series, few_people: p
     gone = reason != "" if few_people is None else (reason != "") | few_people
     thin = set(records.loc[gone & (records["estimand"] == PART), "model"])
     out = (records["estimand"] == "att_split_difference") & records["model"].isin(thin)
-    keys = _keys(records, ["model", "event_time"])
+    keys = records["model"].astype("str") + "|" + records["event_time"].astype("str").fillna("")
     for ending in ("", "_event_time"):
         sides = gone & records["estimand"].isin([f"{side}{ending}" for side in SIDES])
         of_both = records["estimand"].isin([f"{name}{ending}" for name in OF_BOTH_SIDES])
@@ -157,10 +157,11 @@ def _sides(records: pd.DataFrame, thin: pd.Series) -> Iterator[Sum]:
     for ending, of_all in (("", "att_third_year_on"), ("_event_time", "att_event_time")):
         rows = _estimated(records, *(f"{side}{ending}" for side in SIDES))
         wholes = records[(records["estimand"] == of_all) & ~thin]
-        for (_, time), own in rows.groupby(["model", "event_time"], sort=True, dropna=False):
+        for _, own in rows.groupby(["model", "event_time"], sort=True, dropna=False):
+            first = own.iloc[0]
+            time = first["event_time"]
             if pd.notna(time) and time < 0:
                 continue
-            first = own.iloc[0]
             alike = wholes["estimator"].str.startswith("did.").fillna(False).astype(bool)
             alike &= (wholes["outcome"] == first["outcome"]) & (wholes["subgroup"] == first["subgroup"])
             if pd.notna(time):
@@ -180,9 +181,3 @@ def _without_equal_weights(records: pd.DataFrame, reason: pd.Series, thin: pd.Se
 
 def _estimated(records: pd.DataFrame, *estimands: str) -> pd.DataFrame:
     return records[records["estimand"].isin(estimands) & records["estimate"].notna()]
-
-
-def _keys(records: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """A word for each record that is the same where the columns are."""
-    parts = [records[column].astype("str").fillna("") for column in columns]
-    return parts[0].str.cat(parts[1:], sep="|")

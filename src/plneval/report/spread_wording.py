@@ -96,16 +96,16 @@ def _practice(released: Released) -> list[str]:
         rows = own.set_index("role")
         parts = [_change(who, rows.loc[role]) for role, who in ANSWERED if role in rows.index]
         if parts:
-            found.append(f"{label}: {listed(parts)}")
+            found.append(f"the mean of {article_free(str(label))} changed by {listed(parts)}")
     if not found:
         return []
     return [
-        "Teachers were asked about their own teaching more than once. Change of the mean from a network's first wave "
-        f"to the last: {'; '.join(found)}. This is what teachers say of their practice; nobody in comparison schools "
-        "was asked, so it is no effect of taking part."
+        "Teachers were asked about their own teaching more than once. From a network's first wave to the last, "
+        f"{listed(found)}. This is what teachers say of their practice; nobody in comparison schools was asked, so "
+        "there is nothing to compare it with."
     ]
 
 
 def _change(who: str, row: pd.Series) -> str:
     span = interval(row["change_low"], row["change_high"])
-    return f"{who} {number(row['change'], signed=True)} points of the scale (interval {span})"
+    return f"{number(row['change'], signed=True)} points of the scale among {who} (interval {span})"

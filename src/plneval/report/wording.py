@@ -235,7 +235,12 @@ def other_results_caption(released: Released) -> str:
     what = "Estimates" if released.is_causal else "Differences found"
     units = sorted({released.unit(model) for model in released.study["models"]})
     unit = f", in {units[0]}" if len(units) == 1 else ""
-    return f"{what} from the third year on in other analyses{unit}. They are no basis of the verdict."
+    text = f"{what} from the third year on in other analyses{unit}. They are no basis of the verdict."
+    outcomes = dict.fromkeys(str(released.model(model)["outcome"]) for model in released.study["models"])
+    lower = [article_free(released.outcome_label(name)) for name in outcomes if lower_is_better(released, name)]
+    return (
+        f"{text} Less is better in {listed(lower)}: there a number below zero is on the good side." if lower else text
+    )
 
 
 def cannot_conclude(released: Released) -> list[str]:
