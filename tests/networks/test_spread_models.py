@@ -13,6 +13,7 @@ import statsmodels.api as sm
 from surveyed_study import INSTRUMENT, NETWORKS, entry, surveyed
 
 from plneval.artifacts import write_table
+from plneval.challenge.network_spread import network_caterpillar
 from plneval.challenge.recompute_spread import spread_again
 from plneval.config.network_models import Mediation, Moderation, Spread
 from plneval.describe.practice_waves import practice_waves
@@ -53,6 +54,18 @@ def test_the_spread_of_known_effects_is_found(study: NetworkStudy) -> None:
     assert new_high > found["network_effect_mean"].estimate + TRUE.std(ddof=1)
     basis = found["between_network_sd"].basis
     assert (basis.n_networks, basis.n_schools, basis.clusters_treated, basis.clusters_comparison) == (8, 22, 8, 6)
+
+
+@pytest.mark.parametrize("consent", [True, False])
+def test_networks_are_named_by_size_of_their_effect_where_they_consent(study: NetworkStudy, consent: bool) -> None:
+    design = study.cohort.design.model_copy(update={"networks_consent_to_be_named": consent})
+    asked = replace(study, cohort=study.cohort.model_copy(update={"design": design}))
+    known = asked.tables.networks.assign(name=[f"  Network  {n}" for n in asked.tables.networks["network"]])
+    asked.__dict__["tables"] = replace(asked.tables, networks=known)
+    table = network_caterpillar(asked, {"spread": SPREAD}, pd.DataFrame())
+    effects = found_spread(study, SPREAD)[1].networks.sort_values("shrunken", kind="stable")
+    assert table["shrunken"].tolist() == effects["shrunken"].tolist()
+    assert table["name"].tolist() == [f"Network {unit}" if consent else "" for unit in effects["unit"]]
 
 
 def test_the_mean_is_the_same_by_generalised_least_squares(study: NetworkStudy) -> None:

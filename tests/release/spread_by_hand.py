@@ -119,7 +119,7 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
         ),
     ],
     "network_caterpillar": [
-        ("cs_maths", place + 1, 0.01 * place, 0.01 * place - 0.1, 0.01 * place + 0.1, schools)
+        ("cs_maths", place + 1, 0.01 * place, 0.01 * place - 0.1, 0.01 * place + 0.1, schools, "")
         for place, schools in enumerate((4, 2, 3, 5, 3, 6))
     ],
     "moderation_conditions": [

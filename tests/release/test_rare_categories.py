@@ -32,6 +32,12 @@ def test_a_networks_own_word_does_not_leave_and_thin_results_are_withheld() -> N
     structure = released["network_structure"].set_index("wave")
     assert structure.loc[1, "mean"] == 0.292
     assert pd.isna(structure.loc[2, "mean"])  # two networks, nine people
+    # Quartiles of three networks are these networks' own values; from eight on they are shown.
+    quartiles = structure[["quartile_1", "median", "quartile_3"]]
+    assert quartiles.notna().all(axis=1).to_dict() == {1: True, 2: False, 3: False, 4: False, 5: True}
+    assert quartiles.isna().all(axis=1).to_dict() == {1: False, 2: True, 3: True, 4: True, 5: False}
+    assert structure.loc[[3, 4], ["mean", "sd"]].notna().all(axis=None)
+    assert structure.loc[3, "median_suppressed"]
     assert pd.isna(released["network_exit_timing"].set_index("event_time").loc[5, "hazard"])
     assert pd.isna(released["network_exits"].set_index("what").loc["returned", "mean_years"])
 

@@ -148,7 +148,7 @@ ROWS: dict[str, list[list[object]]] = {
         for wave, mean, change in (("1", base, (None,) * 3), ("2", base + 0.2, (0.2, -0.1, 0.5)))
     ],
     "network_caterpillar": [
-        ["spread_maths", place + 1, -0.03 + 0.04 * place, -0.12 + 0.04 * place, 0.08 + 0.04 * place, 3]
+        ["spread_maths", place + 1, -0.03 + 0.04 * place, -0.12 + 0.04 * place, 0.08 + 0.04 * place, 3, ""]
         for place in range(6)
     ],
     "moderation_conditions": [

@@ -20,7 +20,7 @@ from released_records import DIGEST, benefit_records, inconclusive_records, not_
 from released_spread import MODELS as SPREAD_MODELS
 from released_spread import spread, spread_records
 
-from plneval.artifacts import write_json, write_table
+from plneval.artifacts import read_json, write_json, write_table
 from plneval.release.door import TABLES
 
 TIDIER = {
@@ -266,7 +266,12 @@ def _sensitivity(variant: str, model: str) -> dict[str, pd.DataFrame]:
 
 
 def write_released(folder: Path, variant: str) -> Path:
-    """Write the released tables of one variant into ``folder`` and return it."""
+    """Write the released tables of one variant into ``folder`` and return it.
+
+    ``absence`` is the variant ``benefit`` with its numbers, of an outcome of which less is better: the effect is harm.
+    """
+    if variant == "absence":
+        return _of_absence(write_released(folder, "benefit"))
     records = {"benefit": benefit_records, "not_causal": not_causal_records, "inconclusive": inconclusive_records}[
         variant
     ]()
@@ -393,4 +398,15 @@ def write_released(folder: Path, variant: str) -> Path:
             "suppressed": 4,
         },
     )
+    return folder
+
+
+def _of_absence(folder: Path) -> Path:
+    study = read_json(folder / "study.json")
+    study["outcomes"]["maths"] |= {"label": "Days of absence", "unit": "days", "higher_is_better": False}
+    write_json(folder / "study.json", study)
+    verdict = read_json(folder / "verdict.json")
+    sentence = "Results in days of absence were 0.12 standard deviations higher (which is worse) than without it."
+    words = {"category": "harm", "sentence": sentence, "short": "Worse results from the third year on"}
+    write_json(folder / "verdict.json", {**verdict, **words})
     return folder

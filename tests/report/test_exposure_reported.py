@@ -36,6 +36,17 @@ def test_an_effect_below_zero_is_behind_and_no_ratio_is_made_of_it(released: Cal
     assert second.startswith("How much of it reached the pupils of colleagues cannot be said.")
 
 
+def test_where_the_verdict_refuses_neither_effect_is_the_work_of_the_programme(
+    released: Callable[[str], Released],
+) -> None:
+    study = released("benefit")
+    (text,) = exposure_words.funder(replace(study, verdict={**study.verdict, "category": "not_causal"}))
+    assert text.endswith(exposure_words.REFUSED)
+    assert "refuse to call any of these numbers the work of the programme" in text
+    assert "gained" not in text
+    assert "ahead by 0.41" not in text
+
+
 def test_without_a_teacher_link_the_reports_say_that_effects_cannot_be_told_apart(
     released: Callable[[str], Released],
 ) -> None:

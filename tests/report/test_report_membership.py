@@ -78,3 +78,21 @@ def test_funders_read_what_is_left_with_its_interval(released: Study, low: float
     assert "Schools choose to leave" in told
     shown = membership_tables.leaving_effects(replace(study, tables={**study.tables, "records": records}))
     assert shown["What"].tolist() == ["After leaving, against schools that never join"]
+
+
+def test_few_networks_are_drawn_by_mean_and_sd(released: Study) -> None:
+    many = released("benefit")
+    quartiles = ["quartile_1", "median", "quartile_3"]
+    before = many.tables["network_structure"]
+    few = before.assign(**{name: before[name].mask(before["wave"] == 2) for name in quartiles})
+    many.tables["network_structure"] = few.assign(**{f"{name}_suppressed": few[name].isna() for name in quartiles})
+    try:
+        data = membership_data.network_structure(many)
+        drawn = membership_figures.network_structure(many)
+        table = membership_tables.structure(many)
+    finally:
+        many.tables["network_structure"] = before
+    assert len(data) == 6
+    assert "Density: wave 1 0.25 (0.17" in drawn.alt
+    assert "wave 2 mean 0.27 (SD 0.11)" in drawn.alt
+    assert table.loc[table["Wave"] == "2", "Median"].unique().tolist() == ["c"]

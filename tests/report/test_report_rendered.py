@@ -10,7 +10,7 @@ import pytest
 from page_text import alternative_texts, docx_text, html_text, pdf_text
 from released_study import write_released
 
-from plneval.artifacts import read_json
+from plneval.artifacts import read_json, read_table, write_table
 from plneval.config.layout import Layout
 from plneval.config.project import Project
 from plneval.config.report import Branding, Report
@@ -67,6 +67,22 @@ def test_the_funder_page_of_a_refused_study_has_no_causal_words(rendered: Callab
 
 
 @pytest.mark.parametrize("variant", ["benefit", "not_causal"])
+def test_names_of_networks_are_text_on_the_page_and_in_the_data(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "results", "named")
+    folder = write_released(layout.released_tables, "benefit")
+    table = read_table(folder / "network_caterpillar.parquet")
+    names = ["=Oak", "<b>A & B</b>", "Elm", "Ash", "Fir", "Yew"]
+    write_table(folder / "network_caterpillar.parquet", table.assign(name=names))
+    project = Project(cohorts=["named"], formats=["html"])
+    report(project, "named", Report(branding=Branding(organisation="Team")), layout, SOURCES, "embedded")
+    page = (layout.release / "technical.html").read_text(encoding="utf-8")
+    assert "<b>A & B</b>" not in page
+    assert any("<b>A & B</b> 0.01" in (text or "") for text in alternative_texts(layout.release / "technical.html"))
+    data = (layout.release / "data" / "network_caterpillar.csv").read_text(encoding="utf-8")
+    assert "<b>A & B</b>" in data
+    assert ",'=Oak," in data
+
+
 def test_every_picture_has_an_alternative_text_with_numbers(rendered: Callable[..., Path], variant: str) -> None:
     for name, pictures in (("funder", 2), ("technical", 6)):
         texts = alternative_texts(rendered(variant, "html") / f"{name}.html")

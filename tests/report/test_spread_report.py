@@ -65,7 +65,7 @@ def test_the_report_counts_schools_that_were_first_asked_after_joining(released:
 
 
 def test_funders_are_told_that_chance_may_explain_the_differences(released: Callable[[str], Released]) -> None:
-    spread, conditions = spread_wording.for_funders(released("benefit"))
+    spread, conditions, practice = spread_wording.for_funders(released("benefit"))
     assert spread.startswith(
         "In some networks the effect on mathematics may be larger and in others smaller, but chance"
     )
@@ -73,6 +73,26 @@ def test_funders_are_told_that_chance_may_explain_the_differences(released: Call
     assert "can expect −0.05\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}0.21" in spread
     assert "1 condition of working in networks (shared focus)" in conditions
     assert "no evidence that they do not matter" in conditions
+    # What schools of one network share is in the spread, as the technical report says too.
+    assert spread.endswith("networks are more likely to differ less than these numbers say than more.")
+    assert "are upper readings" in spread_tables.spread_note(released("benefit"))
+    assert practice.replace("\N{NO-BREAK SPACE}", " ") == (
+        "Teachers were asked about their own teaching more than once. From a network's first wave to the last, the "
+        "mean of teaching practice changed by +0.20 points of the scale among participants (interval −0.10 to 0.50) "
+        "and +0.20 points of the scale among their colleagues (interval −0.10 to 0.50). This is what teachers say of "
+        "their practice; nobody in comparison schools was asked, so there is nothing to compare it with."
+    )
+
+
+def test_without_a_second_wave_nothing_is_said_of_practice(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    before = study.tables["practice_waves"]
+    study.tables["practice_waves"] = before[before["wave"] == "1"]
+    try:
+        assert len(spread_wording.for_funders(study)) == 2
+    finally:
+        study.tables["practice_waves"] = before
+    assert len(spread_wording.for_funders(released("not_causal"))) == 1
 
 
 def test_a_condition_that_was_refused_says_why(released: Callable[[str], Released]) -> None:
@@ -160,12 +180,30 @@ def test_the_caterpillar_has_neither_names_nor_sizes(released: Callable[[str], R
     study = released("benefit")
     data = spread_data.network_caterpillar(study)
     assert set(data) == {
-        "model", "position", "shrunken", "ci_low", "ci_high", "mean", "new_low", "new_high", "unit",
+        "model", "position", "name", "shrunken", "ci_low", "ci_high", "mean", "new_low", "new_high", "unit",
     }  # fmt: skip
     assert data["shrunken"].is_monotonic_increasing
     assert data["mean"].unique().tolist() == [0.09]
     axes = figures.network_caterpillar(study).figure.axes[0]
     assert len(axes.get_xticks()) == 0
+
+
+def test_networks_that_agreed_are_named_by_size_without_ranks(released: Callable[[str], Released]) -> None:
+    study = released("benefit")
+    before = study.tables["network_caterpillar"]
+    names = ["Oak", "<b>A & B</b>", "=Elm", "Ash $x$ $", "Fir", ""]
+    study.tables["network_caterpillar"] = before.assign(name=names)
+    try:
+        assert spread_data.network_caterpillar(study)["name"].tolist() == names
+        drawn = figures.network_caterpillar(study)
+    finally:
+        study.tables["network_caterpillar"] = before
+    axes = drawn.figure.axes[0]
+    drawn.figure.canvas.draw()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["Oak", "<b>A & B</b>", "=Elm", r"Ash \$x\$ \$", "Fir", "(no name recorded)"]
+    assert "places are no ranks" in axes.get_xlabel()
+    assert "places are no ranks. Oak −0.03" in drawn.alt
 
 
 def test_practice_says_that_nobody_was_asked(released: Callable[[str], Released]) -> None:

@@ -1,8 +1,8 @@
-"""What models of spread, moderation and mediation found, in tables: networks without names, conditions, sensitivity."""
+"""What models of spread, moderation and mediation found, in tables: networks, conditions, sensitivity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,7 @@ CATERPILLAR: Final = {
     "ci_low": "float64",
     "ci_high": "float64",
     "schools_at_least": "Int64",
+    "name": "str",
 }
 NUMBERS: Final = ("estimate", "ci_low", "ci_high", "naive", "naive_low", "naive_high", "p", "p_holm", "p_fdr")
 CONDITIONS: Final = {
@@ -54,7 +55,9 @@ SENSITIVITY: Final = {
 
 
 def network_caterpillar(study: NetworkStudy, specs: Mapping[str, ModelSpec], _: pd.DataFrame) -> pd.DataFrame:
-    """Shrunken effects of networks by size, without names: columns :data:`CATERPILLAR`.
+    """Shrunken effects of networks by size: columns :data:`CATERPILLAR`.
+
+    ``name`` is a network's own, where the cohort declares that networks agreed to be named, and empty otherwise.
 
     ``schools_at_least`` is the network's number of schools. It decides at the door which networks may be shown, and
     leaves as the least that these have. Positions are no ranks: intervals of neighbours overlap.
@@ -71,8 +74,18 @@ def network_caterpillar(study: NetworkStudy, specs: Mapping[str, ModelSpec], _: 
             schools = effects.table["n_schools"].to_numpy()
             order = np.argsort(found.networks["shrunken"].to_numpy(), kind="stable")
             rows = caterpillar(found).rename(columns={"place": "position", "low": "ci_low", "high": "ci_high"})
-            parts.append(rows.assign(model=model, schools_at_least=schools[order]))
+            units = found.networks["unit"].to_numpy()[order]
+            parts.append(rows.assign(model=model, schools_at_least=schools[order], name=_names(study, units)))
     return _table(parts, CATERPILLAR)
+
+
+def _names(study: NetworkStudy, units: Iterable[Any]) -> list[str]:
+    """Names of networks by number, with single blanks; empty without consent or where none is known."""
+    networks = study.tables.networks
+    if not study.cohort.design.networks_consent_to_be_named or "name" not in networks:
+        return ["" for _ in units]
+    known = networks.dropna(subset=["name"]).drop_duplicates("network").set_index("network")["name"]
+    return [" ".join(str(known.get(int(unit), "")).split()) for unit in units]
 
 
 def moderation_conditions(study: NetworkStudy, specs: Mapping[str, ModelSpec], _: pd.DataFrame) -> pd.DataFrame:

@@ -62,6 +62,8 @@ def sentence(category: Category, effect: Effect | None, evidence: Evidence, gate
     interval = _interval(effect, evidence)
     if category in ("benefit", "harm"):
         direction = "higher" if effect.value > 0 else "lower"
+        if not evidence.cohort.outcomes[evidence.outcome].higher_is_better:
+            direction += f" (which is {'better' if category == 'benefit' else 'worse'})"
         main = (
             f"from the third year of taking part in {programme} on, results in {outcome} were {size} {direction} than "
             f"they would have been without it{interval}{_months(effect, evidence)}."
@@ -192,7 +194,8 @@ def _months(effect: Effect, evidence: Evidence) -> str:
     months = int(record["months"])
     if months == 0:
         return ", which is less than one month of progress"
-    return f", about {counted(abs(months), 'month')} of {'additional' if months > 0 else 'lost'} progress"
+    gained = (months > 0) == evidence.cohort.outcomes[evidence.outcome].higher_is_better
+    return f", about {counted(abs(months), 'month')} of {'additional' if gained else 'lost'} progress"
 
 
 def _basis(evidence: Evidence) -> str:

@@ -94,6 +94,9 @@ class Design(Section):
     several_networks: Literal["first", "strongest_dose", "all"] = "first"
     """The network of a school (or teacher) that is in several in one year: the one joined first, the one whose meetings
     it attended for most hours that year, or all of them in equal parts. Clusters follow the first network always."""
+    networks_consent_to_be_named: bool = False
+    """Whether all networks agreed that reports name them beside their effect. Only networks of enough schools are shown
+    at all, and places are no ranks. Without such an agreement no network is ever named."""
     assignment: Literal["randomised", "matched", "self_selected"] = "self_selected"
     """How schools came to be members."""
     randomise_within: Literal["study", "area"] = "study"

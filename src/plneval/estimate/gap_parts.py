@@ -26,7 +26,10 @@ NAMES: Final = {
 
 
 def gap_parts(study: NetworkStudy, spec: GapParts) -> Fit:
-    """Divide the change of the gap by :func:`plneval.networks.gap.gap_change`, signed so that plus narrows the gap.
+    """Divide the change of the gap by :func:`plneval.networks.gap.gap_change`, signed as the outcome.
+
+    Plus is what results of disadvantaged pupils rose more than those of others. That narrows the gap where higher is
+    better; where less is better it widens it, and reports say so.
 
     # ASSUME: the gap, and where disadvantaged pupils are, would have moved alike in member and comparison schools.
 
@@ -91,7 +94,7 @@ def _estimate(row: dict[str, Any], basis: Basis) -> Estimate:
         "gap_narrowed" if difference else "gap_narrowed_in_arm",
         part if difference else f"{row['arm']}:{part}",
         None,
-        # The measure widens with plus; adding zero turns -0.0 into 0.0.
+        # The measure is others less disadvantaged; adding zero turns -0.0 into 0.0.
         -float(row["change"]) + 0.0,
         se,
         float(row["df"]) if se is not None else None,

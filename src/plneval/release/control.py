@@ -13,8 +13,16 @@ from plneval.config.models import ModelSpec
 from plneval.config.report import Disclosure
 from plneval.errors import UserError
 from plneval.release.disclosure import Cell, is_small, rounded, suppressed
-from plneval.release.door import EITHER_TABLES, NOTES_OF_FILES, PEOPLE_TABLES, PERSON_COLUMNS, TABLES
-from plneval.release.door_spread import anonymous_networks
+from plneval.release.door import (
+    EITHER_TABLES,
+    NOTES_OF_FILES,
+    PEOPLE_TABLES,
+    PERSON_COLUMNS,
+    RECORD_NUMBERS,
+    TABLES,
+)
+from plneval.release.door_exposure import RATIO_NUMBERS
+from plneval.release.door_spread import networks_that_may_be_shown
 from plneval.release.door_types import Statistics, Table
 from plneval.release.identities import gather
 from plneval.release.prose import reworded
@@ -22,8 +30,9 @@ from plneval.release.rare_categories import pool_registry, pool_timeline
 from plneval.release.thin_parts import hide_parts
 from plneval.release.thin_results import withheld_records
 from plneval.release.words import check_words, vocabularies
+from plneval.release.worked_out import withhold_differences
 
-WORDS = frozenset({"word", "name", "label", "category", "text", "term", "digest"})
+WORDS = frozenset({"word", "name", "label", "category", "consented", "text", "term", "digest"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,9 @@ def control(
             if kind in WORDS:
                 check_words(table, column, kind, frames[table][column], allowed, school_names)
     frames["networks"] = _pool_rare_types(frames["networks"], rule)
-    frames["network_caterpillar"] = anonymous_networks(frames["network_caterpillar"], rule)
+    consent = cohort.design.networks_consent_to_be_named
+    caterpillar = frames["network_caterpillar"]
+    frames["network_caterpillar"] = networks_that_may_be_shown(caterpillar, rule, consent, school_names)
     frames["network_registry"] = pool_registry(frames["network_registry"], rule)
     frames["network_timeline"] = pool_timeline(frames["network_timeline"], frames["network_registry"])
     reasons = withheld_records(frames["records"], frames["entry_groups"], cohort, specs, rule)
@@ -93,6 +104,7 @@ def control(
     gone = {
         table: _write(table, door, frames, people, hidden, published, reasons, rule) for table, door in TABLES.items()
     }
+    gone["records"] += _withhold_differences(frames["records"], reasons)
     for table, door in TABLES.items():
         for column, kind in door.columns.items():
             if kind == "text" and table != "ingest_notes":
@@ -162,7 +174,7 @@ def _thin_cells(
     cells: list[Cell] = []
     for table, door in TABLES.items():
         frame = frames[table]
-        few = _few_schools(frame, [c for c, kind in door.columns.items() if kind == "schools"], rule)
+        few = _few_schools(frame, [c for c, kind in door.columns.items() if kind == "schools"], rule.minimum_schools)
         if table == "records":
             few = reasons.str.startswith("fewer")
         columns = [column for column, kind in door.columns.items() if kind == "people"]
@@ -175,10 +187,10 @@ def _thin_cells(
     return cells
 
 
-def _few_schools(frame: pd.DataFrame, columns: list[str], rule: Disclosure) -> pd.Series:
+def _few_schools(frame: pd.DataFrame, columns: list[str], fewest: int) -> pd.Series:
     few = pd.Series(False, index=frame.index)
     for column in columns:
-        few |= frame[column].lt(rule.minimum_schools).fillna(False).astype(bool)
+        few |= frame[column].lt(fewest).fillna(False).astype(bool)
     return few
 
 
@@ -241,7 +253,7 @@ def _reword_notes(notes: pd.DataFrame, true: pd.Series, people: pd.Series, rule:
 
 
 def _rests_on_hidden(frame: pd.DataFrame, statistics: Statistics, rule: Disclosure) -> pd.Series:
-    out = _few_schools(frame, list(statistics.schools), rule)
+    out = _few_schools(frame, list(statistics.schools), max(rule.minimum_schools, statistics.fewest))
     for column in statistics.people:
         out |= frame[f"{column}_suppressed"]
     return out
@@ -254,6 +266,17 @@ def _withhold(frame: pd.DataFrame, column: str, out: pd.Series) -> None:
     frame[column] = frame[column].mask(out)
 
 
+def _withhold_differences(records: pd.DataFrame, reasons: pd.Series) -> int:
+    """Withhold differences of effects that went with their counts; return the cells made missing."""
+    before = reasons.copy()
+    withhold_differences(records, reasons)
+    out = (reasons != "") & (before == "")
+    gone = int(records.loc[out, list(RECORD_NUMBERS)].notna().to_numpy().sum())
+    for column in RECORD_NUMBERS:
+        _withhold(records, column, out)
+    return gone
+
+
 def _withhold_copies(frames: dict[str, pd.DataFrame], reasons: pd.Series) -> dict[str, int]:
     """Withhold what other tables repeat of records that are withheld."""
     records = frames["records"]
@@ -263,9 +286,12 @@ def _withhold_copies(frames: dict[str, pd.DataFrame], reasons: pd.Series) -> dic
         ("multiplicity", ["model", "estimand"], ["p", "p_holm", "p_fdr"]),
         ("recomputed", ["model", "estimand", "term"], ["estimate", "recomputed", "difference", "se", "se_recomputed"]),
         ("recovery", ["model", "estimand", "term", "event_time"], ["estimate", "se", "truth", "z"]),
+        ("mobilisation", ["model", "event_time"], list(RATIO_NUMBERS)),
     ):
         frame = frames[table]
-        withheld = {tuple(str(part) for part in row) for row in out[keys].itertuples(index=False)}
+        # A model has a ratio from the third year on and one for each event time.
+        rows = out[out["estimand"].str.startswith("mobilisation_ratio")] if table == "mobilisation" else out
+        withheld = {tuple(str(part) for part in row) for row in rows[keys].itertuples(index=False)}
         marks = pd.Series(
             [tuple(str(part) for part in row) in withheld for row in frame[keys].itertuples(index=False)],
             index=frame.index,

@@ -6,6 +6,8 @@ from typing import Final
 
 from plneval.release.door_types import Statistics, Table
 
+RATIO_NUMBERS: Final = ("ratio", "ci_low", "ci_high", "excluded_from", "excluded_to")
+"""Fieller's sets: withheld with the record of their ratio too."""
 EXPOSURE_TABLES: Final[dict[str, Table]] = {
     "exposure_by_event_time": Table(
         "describe",
@@ -136,7 +138,7 @@ EXPOSURE_TABLES: Final[dict[str, Table]] = {
         },
         statistics=(
             Statistics(
-                ("ratio", "ci_low", "ci_high", "excluded_from", "excluded_to"),
+                RATIO_NUMBERS,
                 schools=("n_schools", "clusters_treated"),
             ),
         ),

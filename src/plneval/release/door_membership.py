@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from plneval.release.door_types import Statistics, Table
+from plneval.release.door_types import FEWEST_FOR_QUARTILES, Statistics, Table
 
 MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
     "network_data": Table("describe", {"part": "name", "available": "flag", "needed_for": "text"}),
@@ -78,8 +78,12 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
         },
         # No least and no largest value: they would be a single network's, and networks are few people.
         statistics=(
+            Statistics(("mean", "sd"), ("n_actors",), ("n_networks", "n_schools")),
             Statistics(
-                ("mean", "sd", "quartile_1", "median", "quartile_3"), ("n_actors",), ("n_networks", "n_schools")
+                ("quartile_1", "median", "quartile_3"),
+                ("n_actors",),
+                ("n_networks", "n_schools"),
+                fewest=FEWEST_FOR_QUARTILES,
             ),
         ),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import pandas as pd
@@ -124,8 +125,15 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
     ),
     "network_caterpillar": Table(
         "challenge",
-        {"model": "word", "position": "integer", "shrunken": "estimate", **INTERVAL, "schools_at_least": "schools"},
-        # Networks that may not be shown were left out by anonymous_networks().
+        {
+            "model": "word",
+            "position": "integer",
+            "shrunken": "estimate",
+            **INTERVAL,
+            "schools_at_least": "schools",
+            "name": "consented",
+        },
+        # Networks that may not be shown were left out by networks_that_may_be_shown().
         statistics=(Statistics(("shrunken", "ci_low", "ci_high"), schools=("schools_at_least",)),),
     ),
     "moderation_conditions": Table(
@@ -162,13 +170,18 @@ SPREAD_TABLES: Final[dict[str, Table]] = {
 }
 
 
-def anonymous_networks(table: pd.DataFrame, rule: Disclosure) -> pd.DataFrame:
-    """The caterpillar of the networks that may be shown, with new positions.
+def networks_that_may_be_shown(
+    table: pd.DataFrame, rule: Disclosure, consent: bool, school_names: Collection[str] = ()
+) -> pd.DataFrame:
+    """The caterpillar of the networks that may be shown, with new positions, and with names only where they consent.
 
     Networks of fewer schools than the minimum are left out. If that is one network, the one with the next fewest
     schools goes too: together with the mean of all, the others would tell it. Fewer networks than the minimum are not
-    shown at all, and how many schools each has is not told, which could name it.
+    shown at all, and how many schools each has is not told, which could name it. A name that holds a school's is left
+    out all the same: schools did not agree.
     """
+    held = [any(school in str(name) for school in school_names) for name in table["name"]]
+    table = table.assign(name=table["name"].mask(pd.Series(held, index=table.index) | (not consent), ""))
     parts = []
     for _, own in table.groupby("model", sort=False):
         few = own["schools_at_least"].lt(rule.minimum_schools).fillna(True).astype(bool)

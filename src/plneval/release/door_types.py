@@ -17,6 +17,7 @@ Kind = Literal[
     "name",
     "label",
     "category",
+    "consented",
     "text",
     "term",
     "digest",
@@ -30,10 +31,13 @@ or clusters. ``count``: a count of neither. ``integer``: a whole number that cou
 ``estimate``, ``share``: a number, rounded to the declared decimals. ``magnitude``: a number of which only the order
 matters, shown with one digit. ``word``: one of the words of a vocabulary (:mod:`plneval.release.words`). ``name``: a
 name as configuration files use it. ``label``: text from the configuration. ``category``: a category of the data, such
-as a type of network. ``text``: a sentence of the program. ``term``: a model term. ``digest``: SHA-256. ``flag``: true
-or false. ``year``: a study year.
+as a type of network. ``consented``: a name of the data whose bearers agreed to be named; empty for all others.
+``text``: a sentence of the program. ``term``: a model term. ``digest``: SHA-256. ``flag``: true or false. ``year``: a
+study year.
 """
 
+FEWEST_FOR_QUARTILES: Final = 8
+"""Networks from which on quartiles over them are shown: those of three are these three, of few more single ones'."""
 NUMBERS: Final = frozenset({"people", "schools", "count", "integer", "estimate", "share", "magnitude", "year"})
 
 
@@ -46,6 +50,8 @@ class Statistics:
     """Counts of people that they rest on."""
     schools: tuple[str, ...] = ()
     """Counts of schools (of clusters, where no other is known) that they rest on."""
+    fewest: int = 0
+    """Least of these counts of schools, where it has to be more than the declared minimum."""
 
 
 @dataclass(frozen=True)

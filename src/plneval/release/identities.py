@@ -123,6 +123,7 @@ def _records(frame: pd.DataFrame, sums: Sums) -> None:
     alike = ["estimator", "outcome", "comparison", "estimand", "term", "event_time"]
     _subgroups("records", frame, alike, ["n_scores", "n_pupils", "n_treated"], sums)
     _parts(frame, sums)
+    _of_both_sides(frame, sums)
     for _, model in _groups(frame, ["model"]):
         cells = model[model["estimand"] == "att_group_time"]
         for index in model.index[model["estimand"] == "att_event_time"]:
@@ -139,6 +140,20 @@ def _parts(frame: pd.DataFrame, sums: Sums) -> None:
         alike = (whole["outcome"] == first["outcome"]) & (whole["subgroup"] == first["subgroup"])
         for index in whole.index[alike]:
             sums.add(("records", index, "n_treated"), [("records", part, "n_treated") for part in parts.index])
+
+
+def _of_both_sides(frame: pd.DataFrame, sums: Sums) -> None:
+    """Pupils of both groups together less those of one: whom only participants (only their colleagues) taught."""
+    differences = frame[frame["estimand"].isin([f"att_direct_less_indirect{ending}" for ending in ("", "_event_time")])]
+    for index, model, estimand, term in differences[["model", "estimand", "term"]].itertuples():
+        for side in ("direct", "indirect"):
+            name = str(estimand).replace("direct_less_indirect", side, 1)
+            alike = (frame["model"] == model) & (frame["estimand"] == name) & (frame["term"] == term)
+            for row in frame.index[alike]:
+                for column in ("n_scores", "n_pupils", "n_treated"):
+                    # The sides are what readers need more than their difference.
+                    sums.keep.add(("records", row, column))
+                    sums.add(("records", index, column), [("records", row, column)])
 
 
 def _subgroups(table: str, frame: pd.DataFrame, keys: list[str], columns: list[str], sums: Sums) -> None:

@@ -64,11 +64,12 @@ def _table_problems(table: str, frame: pd.DataFrame, cohort: Cohort, rule: Discl
         if mark in frame and (frame[mark].astype(bool) & frame[column].notna()).any():
             yield f"{table}.{column} holds a value that is marked as suppressed"
     for statistics in TABLES[table].statistics:
+        fewest = max(rule.minimum_schools, statistics.fewest)
         for schools in statistics.schools:
-            few = frame[schools].lt(rule.minimum_schools).fillna(False).astype(bool)
+            few = frame[schools].lt(fewest).fillna(False).astype(bool)
             shown = frame[list(statistics.columns)].notna().any(axis=1)
             if (few & shown).any():
-                yield f"{table}: a result rests on fewer than {rule.minimum_schools} schools"
+                yield f"{table}: a result rests on fewer than {fewest} schools"
 
 
 def _count_problem(count: int, rule: Disclosure) -> str:

@@ -9,14 +9,6 @@ COPIES = ("records", "recomputed", "recovery")
 """Tables that name parts in their column ``term``."""
 
 
-def withhold_comparisons(records: pd.DataFrame, reason: pd.Series) -> None:
-    """Withhold the difference of two parts where a part is withheld: with the other one it tells its effect."""
-    parts = records["estimand"] == PART
-    thin = set(records.loc[parts & (reason != ""), "model"])
-    rows = (records["estimand"] == "att_split_difference") & records["model"].isin(thin) & (reason == "")
-    reason[rows] = "could be worked out from another effect that is withheld"
-
-
 def hide_parts(frames: dict[str, pd.DataFrame], reasons: pd.Series) -> None:
     """Put ``<by>:not shown <k>`` in place of the terms of withheld parts, in every table that repeats them."""
     records = frames["records"]

@@ -11,7 +11,8 @@ import pandas as pd
 from plneval.config.cohort import Cohort
 from plneval.config.models import EventStudy, ModelSpec
 from plneval.config.report import Disclosure
-from plneval.release.thin_parts import PART, withhold_comparisons
+from plneval.release.disclosure import is_small
+from plneval.release.worked_out import withhold_what_follows
 from plneval.standards import load
 
 GROUP_TIME: Final = re.compile(r"g(\d{4}):t(\d{4})")
@@ -31,9 +32,8 @@ def withheld_records(
     """Reason for which the numbers of each record are withheld; '' where they are not.
 
     A record is withheld when the member schools behind it, its schools in all, or its comparison clusters are fewer
-    than the minimum. Where one group-time effect of an event time is withheld and the average over that event time is
-    shown, the one could be worked out from the other and the remaining effects; so the effect that rests on the next
-    fewest pupils (schools) is withheld as well.
+    than the minimum, and when a withheld one could be worked out from it and others
+    (:mod:`plneval.release.worked_out`). Those that rest on too few people are withheld later, with their counts.
     """
     members = [_member_schools(row, records, entry_groups, cohort, specs) for _, row in records.iterrows()]
     fewest = pd.DataFrame(
@@ -46,11 +46,18 @@ def withheld_records(
     ).min(axis=1)
     reason = pd.Series("", index=records.index, dtype="str")
     reason[fewest.lt(rule.minimum_schools).fillna(False)] = f"fewer than {rule.minimum_schools} schools"
-    people = cohort.design.weight == "pupils"
-    few = records["n_treated"].astype("Float64").between(1, rule.minimum_count - 1).fillna(False).astype(bool)
-    _withhold_second(records, reason, few & people & records["estimand"].isin(["network_effect", PART]))
-    withhold_comparisons(records, reason)
+    withhold_what_follows(records, reason, _few_people(records, cohort, rule))
     return reason
+
+
+def _few_people(records: pd.DataFrame, cohort: Cohort, rule: Disclosure) -> pd.Series:
+    """Records with a count of people that is too small to be shown."""
+    counts = ["n_scores", "n_pupils", *(["n_treated"] if cohort.design.weight == "pupils" else [])]
+    few = pd.Series(False, index=records.index)
+    for column in (name for name in counts if name in records):
+        small = [bool(pd.notna(count)) and is_small(int(count), rule) for count in records[column]]
+        few |= pd.Series(small, index=records.index, dtype=bool)
+    return few
 
 
 def _member_schools(
@@ -101,28 +108,3 @@ def _groups_at(time: int, entry_years: list[int], cohort: Cohort, spec: ModelSpe
         return seen == time
 
     return [entry for entry in entry_years if any(counts(year - entry) for year in years)]
-
-
-def _withhold_second(records: pd.DataFrame, reason: pd.Series, few_people: pd.Series) -> None:
-    """Withhold another number where a single one is withheld, and a reader could work it out from the others.
-
-    These are group-time effects of an event time, whose average is shown, effects of a model's networks, whose
-    departures from the mean add up to 0, and effects of parts of the member schools, whose average is the headline.
-
-    Parameters
-    ----------
-    few_people : records that are withheld later, since they rest on too few people.
-    """
-    cells = records[(records["estimand"] == "att_group_time") & records["estimate"].notna()]
-    networks = records[(records["estimand"] == "network_effect") & records["estimate"].notna()]
-    groups = [rows for _, rows in cells.groupby(["model", "event_time"], sort=True)]
-    parts = records[(records["estimand"] == PART) & records["estimate"].notna()]
-    groups += [rows for own in (networks, parts) for _, rows in own.groupby("model", sort=True)]
-    for together in groups:
-        out = (reason[together.index] != "") | few_people[together.index]
-        if out.sum() != 1 or out.all():
-            continue
-        rest = together[~out]
-        sizes = {column: rest[column].astype("Float64").fillna(0) for column in ("n_treated", "n_schools")}
-        order = rest.assign(**sizes).sort_values(["n_treated", "n_schools", "term"], kind="stable")
-        reason[order.index[0]] = "could be worked out from another effect that is withheld"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from plneval.report.direction import axis_unit, axis_units
 from plneval.report.formats import interval, listed, number, plural, word
 from plneval.report.load import Released, rows_of
 from plneval.report.model_wording import ESTIMATORS
@@ -17,17 +18,19 @@ def effect_by_year(released: Released, data: pd.DataFrame) -> str:
         f"{abs(row.event_time)} years before joining {_estimate(row)}" for row in rows_of(data) if row.event_time < 0
     ]
     after = [f"year {row.event_time + 1} {_estimate(row)}" for row in rows_of(data) if row.event_time >= 0]
-    text = f"Points with confidence intervals: {what} in {data['unit'].iloc[0]}, {label}, by year of participation. "
+    unit = axis_unit(released, released.headline_model)
+    text = f"Points with confidence intervals: {what} in {unit}, {label}, by year of participation. "
     return text + "; ".join([*after, *before]).replace("1 years", "1 year") + "."
 
 
-def effect_by_year_and_model(data: pd.DataFrame) -> str:
+def effect_by_year_and_model(released: Released, data: pd.DataFrame) -> str:
     """Estimates by year of participation of every model."""
     parts = []
     for _, mine in data.groupby("model", sort=False):
         values = [f"event time {number(row.event_time, 0)} {_estimate(row)}" for row in rows_of(mine)]
         parts.append(f"{mine['label'].iloc[0]}: {'; '.join(values)}")
-    return f"Panels of points with confidence intervals, one for each model. {'. '.join(parts)}."
+    text = f"Panels of points with confidence intervals, one for each model, in {axis_units(released, data)}"
+    return f"{text}. {'. '.join(parts)}."
 
 
 def trends(released: Released, data: pd.DataFrame) -> str:
@@ -49,12 +52,12 @@ def baseline_differences(data: pd.DataFrame, satisfied: float, adjustment: float
     return f"Points: standardised differences between members and comparison schools before joining; {bands}. {values}."
 
 
-def estimates_by_estimator(data: pd.DataFrame) -> str:
+def estimates_by_estimator(released: Released, data: pd.DataFrame) -> str:
     """Estimates from the third year on, by model."""
     values = "; ".join(
         f"{row.label} ({ESTIMATORS.get(row.estimator, word(row.estimator))}) {_estimate(row)}" for row in rows_of(data)
     )
-    unit = data["unit"].iloc[0]
+    unit = axis_unit(released, released.headline_model)
     return f"Points with confidence intervals: estimate from the third year on in {unit}, by estimator. {values}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plneval.report import equity_data, equity_names, formats, theme
+from plneval.report.direction import axis_units
 from plneval.report.drawn import Drawn, notice, wrapped
 from plneval.report.load import Released, rows_of
 from plneval.report.render.theme import MUTED
@@ -48,11 +49,11 @@ def splits(released: Released) -> Drawn:
         axes.set_ylim(-0.7, lines - 0.3)
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")
-        axes.set_xlabel(f"From the third year on ({data['unit'].iloc[0]}); dashed: all member schools")
-    return Drawn(figure, _alt(data))
+        axes.set_xlabel(f"From the third year on ({axis_units(released, data)}); dashed: all member schools")
+    return Drawn(figure, _alt(data, axis_units(released, data)))
 
 
-def _alt(data: pd.DataFrame) -> str:
+def _alt(data: pd.DataFrame, unit: str) -> str:
     parts = []
     for by, own in data.groupby("by", sort=False):
         values = "; ".join(
@@ -61,4 +62,4 @@ def _alt(data: pd.DataFrame) -> str:
             for row in rows_of(own)
         )
         parts.append(f"{equity_names.BY.get(str(by), formats.word(by))}: {values}")
-    return f"Points with confidence intervals: effect from the third year on by part. {'. '.join(parts)}."
+    return f"Points with confidence intervals: effect from the third year on by part, in {unit}. {'. '.join(parts)}."

@@ -36,8 +36,8 @@ WARNED: Final = {
     "att_split": "some parts",
     "att_split_difference": "highest less lowest third",
     "split_test": "the test that parts are alike",
-    "gap_narrowed": "the narrowing of the gap",
-    "gap_narrowed_in_arm": "the narrowing within one arm",
+    "gap_narrowed": "the change of the gap",
+    "gap_narrowed_in_arm": "the change of the gap within one arm",
 }
 ESTIMATORS: Final = {
     "networks.split": "group-time effects (Callaway and Sant'Anna), part by part",
@@ -54,13 +54,19 @@ def part(by: str, name: str) -> str:
     return name
 
 
-def estimand(row: Any) -> str:
+def moving(lower_is_better: bool) -> str:
+    """What plus means for the gap: of an outcome of which less is better, disadvantaged pupils' rise widens it."""
+    return "Widening" if lower_is_better else "Narrowing"
+
+
+def estimand(row: Any, lower_is_better: bool = False) -> str:
     """A record about a part or about the gap in words; its term says which."""
     by, _, rest = str(row.term).partition(":")
+    gap = AGGREGATES.get(str(row.estimand), "").replace(moving(False), moving(lower_is_better))
     if row.estimand == "att_split":
         return f"{BY.get(by, word(by))}: {part(by, rest)}"
     if row.estimand == "gap_narrowed":
-        return f"{AGGREGATES[row.estimand]}: {GAP_PARTS.get(by, word(by)).lower()}"
+        return f"{gap}: {GAP_PARTS.get(by, word(by)).lower()}"
     if row.estimand == "gap_narrowed_in_arm":
-        return f"{AGGREGATES[row.estimand]}, {word(by)} schools: {GAP_PARTS.get(rest, word(rest)).lower()}"
+        return f"{gap}, {word(by)} schools: {GAP_PARTS.get(rest, word(rest)).lower()}"
     return AGGREGATES.get(str(row.estimand), sentence_case(row.estimand))

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from plneval.report import equity_names, formats, model_wording, wording
+from plneval.report import direction, equity_names, formats, model_wording, wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import counts, intervals, numbers, p_values, texts
 
@@ -24,7 +24,7 @@ def equity(released: Released) -> pd.DataFrame:
         if row.subgroup in SUBGROUPS:
             what.append(f"Effect on {wording.subgroup(row.subgroup)}")
         else:
-            what.append("Narrowing of the gap")
+            what.append(f"{equity_names.moving(direction.lower_is_better(released, row.outcome))} of the gap")
     return pd.DataFrame(
         {
             "What": what,
@@ -35,6 +35,30 @@ def equity(released: Released) -> pd.DataFrame:
             "p": p_values(rows, "p"),
             "Schools": counts(rows, "n_schools"),
         }
+    )
+
+
+def gap_reading(released: Released) -> str:
+    """What plus and minus mean for the gap, by outcome."""
+    outcomes = list(dict.fromkeys(str(name) for name in gap_rows(released)["outcome"]))
+    lower = [name for name in outcomes if direction.lower_is_better(released, name)]
+    if not lower:
+        return "Plus means that the gap narrows."
+    labels = formats.listed([wording.article_free(released.outcome_label(name)) for name in lower])
+    turned = f"Less is better in {labels}: plus means that disadvantaged pupils' results rose more than others'"
+    rest = "" if set(lower) == set(outcomes) else " In other outcomes plus means that it narrows."
+    return f"{turned}, so that the gap widens.{rest}"
+
+
+def gap_parts_caption(released: Released) -> str:
+    """The caption of :func:`gap_parts`; the records' plus is a widening where less is better."""
+    records = released["records"]
+    models = dict.fromkeys(records.loc[records["estimand"] == "gap_narrowed", "model"])
+    lower = {direction.of_model(released, model) for model in models}
+    moving = " or ".join(equity_names.moving(one) for one in sorted(lower)) if lower else equity_names.moving(False)
+    return (
+        f"{formats.sentence_case(moving.lower())} of the gap from the last year with results before joining to the "
+        "third year on, by part; interval and p of the difference."
     )
 
 
@@ -154,19 +178,23 @@ def funder(released: Released) -> list[str]:
         label = wording.article_free(released.outcome_label(str(row["outcome"])))
         span = formats.interval(row["ci_low"], row["ci_high"])
         estimate = float(row["estimate"])
-        moved = "narrowed" if estimate >= 0 else "widened"
+        lower = direction.lower_is_better(released, row["outcome"])
+        moved = direction.moved_gap(released, row["outcome"], estimate)
+        plus, minus = ("widening", "narrowing") if lower else ("narrowing", "widening")
         first = (
             f"From the third year on, the gap in {label} between disadvantaged and other pupils {moved} by "
             f"{formats.number(abs(estimate))} {unit} more in member schools than in comparison schools"
             f"{'' if released.is_causal else ', which must not be read as the work of the programme'}; "
-            f"the data are compatible with a narrowing by {span}"
+            f"the data are compatible with a {plus} by {span}"
         )
-        if float(row["ci_low"]) > 0:
-            first += ". The interval excludes that nothing happened."
-        elif float(row["ci_high"]) < 0:
-            first += ". The gap grew by more than chance would make it."
+        if float(row["ci_low"]) > 0 or float(row["ci_high"]) < 0:
+            first += (
+                ". The interval excludes that nothing happened."
+                if moved == "narrowed"
+                else ". The gap grew by more than chance would make it."
+            )
         else:
-            first += " (minus would be a widening), so this may be chance."
+            first += f" (minus would be a {minus}), so this may be chance."
     records = released["records"]
     tests = records[records["estimand"] == "split_test"]
     if tests.empty:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from plneval.report import exposure_data, formats, theme
+from plneval.report.direction import axis_unit
 from plneval.report.drawn import Drawn, notice
 from plneval.report.load import Released, rows_of
 from plneval.report.render.theme import MUTED, SERIES
@@ -26,6 +27,7 @@ def direct_and_indirect(released: Released) -> Drawn:
     years = data[data["year_of_participation"].notna()]
     if years.empty:
         return notice(NO_DIFFUSION)
+    unit = axis_unit(released, exposure_data.diffusion_model(released))
     with theme.themed():
         figure, axes = theme.canvas(2.6)
         theme.zero_line(axes)
@@ -35,9 +37,9 @@ def direct_and_indirect(released: Released) -> Drawn:
         axes.set_xticks(ticks, [str(year) for year in ticks])
         axes.set_xlim(ticks[0] - 0.5, ticks[-1] + 0.5)
         axes.set_xlabel("Year of participation")
-        axes.set_ylabel(f"Difference from comparison schools\n({years['unit'].iloc[0]})")
+        axes.set_ylabel(f"Difference from comparison schools\n({unit})")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=2, fontsize=8.5, handletextpad=0.4)
-    return Drawn(figure, _alt_of_groups(years))
+    return Drawn(figure, _alt_of_groups(years, unit))
 
 
 def _series(axes: Axes, data: pd.DataFrame, place: int) -> None:
@@ -53,6 +55,7 @@ def dose_bands(released: Released) -> Drawn:
     data = exposure_data.dose_bands(released)
     if data.empty:
         return notice(NO_DOSE)
+    unit = axis_unit(released, exposure_data.dose_model(released))
     with theme.themed():
         figure, axes = theme.canvas(0.7 + 0.36 * len(data))
         theme.zero_line(axes, horizontal=False)
@@ -73,11 +76,11 @@ def dose_bands(released: Released) -> Drawn:
         axes.set_ylim(-0.6, len(data) - 0.4)
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")
-        axes.set_xlabel(f"From the third year on ({data['unit'].iloc[0]}); describes, and is not causal")
-    return Drawn(figure, _alt_of_bands(data))
+        axes.set_xlabel(f"From the third year on ({unit}); describes, and is not causal")
+    return Drawn(figure, _alt_of_bands(data, unit))
 
 
-def _alt_of_groups(data: pd.DataFrame) -> str:
+def _alt_of_groups(data: pd.DataFrame, unit: str) -> str:
     parts = []
     for group, name in exposure_data.SIDES.items():
         values = [
@@ -86,15 +89,15 @@ def _alt_of_groups(data: pd.DataFrame) -> str:
             for row in rows_of(data[data["group"] == group])
         ]
         parts.append(f"{name}: {'; '.join(values)}")
-    return f"Points with confidence intervals by year of participation, in {data['unit'].iloc[0]}. {'. '.join(parts)}."
+    return f"Points with confidence intervals by year of participation, in {unit}. {'. '.join(parts)}."
 
 
-def _alt_of_bands(data: pd.DataFrame) -> str:
+def _alt_of_bands(data: pd.DataFrame, unit: str) -> str:
     values = [
         f"{row.band} {formats.number(row.estimate)} ({formats.interval(row.ci_low, row.ci_high)})"
         for row in rows_of(data)
     ]
     return (
         f"Points with confidence intervals: difference from comparison schools from the third year on, by dose, in "
-        f"{data['unit'].iloc[0]}: {'; '.join(values)}."
+        f"{unit}: {'; '.join(values)}."
     )

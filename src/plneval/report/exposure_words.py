@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from plneval.networks.dose import NOT_CAUSAL
+from plneval.report.direction import is_better, lower_is_better
 from plneval.report.exposure_data import diffusion_model, dose_model
 from plneval.report.formats import interval, is_missing, listed, number, plural, share
 from plneval.report.load import Released, rows_of
+from plneval.report.wording import article_free
 
 FIGURE = (
     "The figure shows both groups against comparison schools, by year of participation; lines are confidence intervals."
@@ -24,6 +26,11 @@ WITHOUT = {
     "without_other_in_either": "all schools in other networks",
 }
 """Schools that a variant of the headline leaves out, in the funder's words."""
+REFUSED = (
+    "The checks refuse to call any of these numbers the work of the programme, so nothing is said about how much of it "
+    "reached the pupils of colleagues."
+)
+"""Takes the place of what is said of the ratio where the verdict refuses a causal reading."""
 WHY_NOT = {
     "school_level": "results are known of schools only",
     "no_teaching": "no data say which teacher taught which pupil",
@@ -61,11 +68,13 @@ def funder(released: Released) -> list[str]:
         return [f"{start} {_cannot_say(released)}"]
     direct, indirect, difference = (found[name] for name in ("direct", "indirect", "direct_less_indirect"))
     text = (
-        f"{start} From the third year on, pupils taught by them were {_ahead(direct, found['unit'])} pupils of "
-        f"comparison schools{_interval(direct)}, measured from before joining; other pupils of the same schools were "
-        f"{_ahead(indirect, found['unit'])} pupils of comparison schools{_interval(indirect)}. "
+        f"{start} From the third year on, pupils taught by them were {_ahead(released, direct, found['unit'])} pupils "
+        f"of comparison schools{_interval(direct)}, measured from before joining; other pupils of the same schools "
+        f"were {_ahead(released, indirect, found['unit'])} pupils of comparison schools{_interval(indirect)}. "
     )
     text += _apart(difference)
+    if not released.is_causal:
+        return [f"{text} {REFUSED}"]
     return [text, _reach(released, found)]
 
 
@@ -95,8 +104,13 @@ def _cannot_say(released: Released) -> str:
     return f"Whether more reached their own pupils than the pupils of their colleagues cannot be said{because}."
 
 
-def _ahead(record: Any, unit: str) -> str:
+def _ahead(released: Released, record: Any, unit: str) -> str:
     value = float(record["estimate"])
+    if lower_is_better(released, record["outcome"]):
+        label = article_free(released.outcome_label(str(record["outcome"])))
+        stands = "lower" if value < 0 else "higher"
+        judged = "better" if is_better(released, record["outcome"], value) else "worse"
+        return f"{number(abs(value))} {unit} {stands} in {label} (which is {judged}) than"
     return f"{number(abs(value))} {unit} {'ahead of' if value >= 0 else 'behind'}"
 
 
@@ -128,7 +142,8 @@ def _reach(released: Released, found: dict[str, Any]) -> str:
         if role != "confirmatory"
         else "This rests on the assumption that joining did not change which pupils are taught by whom."
     )
-    if rows.empty or float(found["direct"]["estimate"]) <= 0:
+    direct = found["direct"]
+    if rows.empty or not is_better(released, direct["outcome"], float(direct["estimate"])):
         return f"How much of it reached the pupils of colleagues cannot be said. {rests}"
     row = rows.iloc[0]
     if row["kind"] != "bounded":
@@ -141,10 +156,11 @@ def _reach(released: Released, found: dict[str, Any]) -> str:
         span = f"the data allow for anything from nothing at all to {number(row['ci_high'])}"
     else:
         span = f"interval {interval(row['ci_low'], row['ci_high'])}"
-    return (
-        f"For every point that participants' pupils were ahead, other pupils of their schools were ahead by "
-        f"{number(row['ratio'])} points ({span}). {rests}"
-    )
+    if lower_is_better(released, direct["outcome"]):
+        every = "For every point that participants' pupils were lower, other pupils of their schools were lower by"
+    else:
+        every = "For every point that participants' pupils were ahead, other pupils of their schools were ahead by"
+    return f"{every} {number(row['ratio'])} points ({span}). {rests}"
 
 
 def dose(released: Released) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from plneval.report import alt_text, figure_data, formats, theme
+from plneval.report.direction import axis_unit, axis_units
 from plneval.report.drawn import Drawn, notice, without_brackets, wrapped
 from plneval.report.equity_figures import splits
 from plneval.report.exposure_figures import direct_and_indirect, dose_bands
@@ -79,7 +80,7 @@ def effect_by_year(released: Released) -> Drawn:
         figure, axes = theme.canvas(2.6)
         _event_time_panel(axes, data, labelled=True)
         axes.set_xlabel(_EVENT_TIME_AXIS)
-        axes.set_ylabel(_estimate_axis(released, str(data["unit"].iloc[0])))
+        axes.set_ylabel(_estimate_axis(released))
     return Drawn(figure, alt_text.effect_by_year(released, data))
 
 
@@ -100,9 +101,9 @@ def effect_by_year_and_model(released: Released) -> Drawn:
             axes.tick_params(labelleft=True)
         for axes in list(grid.flat)[len(models) :]:
             axes.set_axis_off()
-        figure.supylabel(f"Estimate ({_units(data)})", fontsize=8.5)
+        figure.supylabel(f"Estimate ({axis_units(released, data)})", fontsize=8.5)
         figure.supxlabel(_EVENT_TIME_AXIS, fontsize=8.5)
-    return Drawn(figure, alt_text.effect_by_year_and_model(data))
+    return Drawn(figure, alt_text.effect_by_year_and_model(released, data))
 
 
 def baseline_differences(released: Released) -> Drawn:
@@ -169,8 +170,8 @@ def estimates_by_estimator(released: Released) -> Drawn:
         axes.set_ylim(-0.6, len(data) - 0.4)
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")
-        axes.set_xlabel(f"From the third year on ({data['unit'].iloc[0]})")
-    return Drawn(figure, alt_text.estimates_by_estimator(data))
+        axes.set_xlabel(f"From the third year on ({axis_unit(released, released.headline_model)})")
+    return Drawn(figure, alt_text.estimates_by_estimator(released, data))
 
 
 def sample_flow(released: Released) -> Drawn:
@@ -283,12 +284,9 @@ def _tick(event_time: int, ordinal: bool) -> str:
     return f"{year}{ending}"
 
 
-def _estimate_axis(released: Released, unit: str) -> str:
+def _estimate_axis(released: Released) -> str:
+    unit = axis_unit(released, released.headline_model)
     label = article_free(without_brackets(released.headline_label))
     if released.is_causal:
         return f"{wrapped(f'Effect on {label}', 36)}\n({unit})"
     return f"{wrapped(f'Change in {label}', 36)}\n({unit})"
-
-
-def _units(data: pd.DataFrame) -> str:
-    return formats.listed(list(dict.fromkeys(data["unit"])), "or")

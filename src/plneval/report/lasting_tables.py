@@ -7,8 +7,10 @@ from typing import Any, Final
 import pandas as pd
 
 from plneval.report import formats
+from plneval.report.direction import lower_is_better
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import counts, intervals, numbers, shares
+from plneval.report.wording import article_free
 
 PARTS: Final = {"practice": "Practice and policy", "outcomes": "Results of pupils", "agency": "Agency and products"}
 VERDICTS: Final = {
@@ -38,7 +40,7 @@ def scorecard(released: Released) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "Part": [PARTS.get(str(part), formats.sentence_case(part)) for part in table["part"]],
-            "Criterion": [str(label) for label in table["label"]],
+            "Criterion": [_criterion(released, row) for row in rows_of(table)],
             "Verdict": [VERDICTS[str(verdict)] for verdict in table["verdict"]],
             "What was found": [found_words(row) for row in rows_of(table)],
         }
@@ -51,6 +53,22 @@ def scorecard(released: Released) -> pd.DataFrame:
 def _together(row: tuple[str, ...]) -> str:
     """Three counts in one cell; a single sign where all of them are missing or withheld."""
     return row[0] if set(row) in ({formats.MISSING}, {formats.SUPPRESSED}) else " / ".join(row)
+
+
+def turned(released: Released) -> list[str]:
+    """That effects stand turned round in the scorecard, where less of the outcome is better; nothing otherwise."""
+    if not lower_is_better(released, released.headline_outcome):
+        return []
+    label = article_free(released.headline_label)
+    return [f"Less is better in {label}: the scorecard has these effects turned round, so that plus is better."]
+
+
+def _criterion(released: Released, row: Any) -> str:
+    """A criterion's own words; who achieves less where less is better has the better results."""
+    label = str(row.label)
+    if row.part == "outcomes" and lower_is_better(released, released.headline_outcome):
+        return label.replace("Pupils achieve more", "Pupils' results are better")
+    return label
 
 
 def found_words(row: Any) -> str:

@@ -61,6 +61,11 @@ class Released:
         return int(self["networks"]["n_networks"].sum()) == 1
 
     @property
+    def networks_named(self) -> bool:
+        """Whether networks agreed to be named."""
+        return bool(self.study["design"].get("networks_consent_to_be_named", False))
+
+    @property
     def school_scale(self) -> bool:
         """Whether differences stand in SDs of schools: results of schools without the spread of their pupils."""
         return self.school_level and bool(self["records"]["effect_size"].isna().all())
@@ -72,6 +77,10 @@ class Released:
     def outcome_label(self, name: str) -> str:
         """The outcome's name in reports."""
         return str(self.outcome(name).get("label", name))
+
+    def higher_is_better(self, outcome: str) -> bool:
+        """Whether a higher score of an outcome is the better one, as declared."""
+        return bool(self.outcome(outcome).get("higher_is_better", True))
 
     def model(self, name: str) -> dict[str, Any]:
         """What was declared about a model."""

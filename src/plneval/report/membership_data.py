@@ -28,8 +28,11 @@ def leaving_over_time(released: Released) -> pd.DataFrame:
 
 
 def network_structure(released: Released) -> pd.DataFrame:
-    """Measures of structure over networks. Columns: measure, wave, year, n_networks, mean, quartiles and median."""
+    """Measures of structure over networks.
+
+    Columns: measure, wave, year, n_networks, mean, sd, quartile_1, median, quartile_3 (missing over few networks).
+    """
     table = released["network_structure"]
-    rows = table[table["median"].notna()]
-    columns = ["measure", "wave", "year", "n_networks", "mean", "quartile_1", "median", "quartile_3"]
+    rows = table[table["mean"].notna()]
+    columns = ["measure", "wave", "year", "n_networks", "mean", "sd", "quartile_1", "median", "quartile_3"]
     return rows[columns].reset_index(drop=True)

@@ -131,11 +131,12 @@ def leaving_over_time(released: Released) -> Drawn:
 
 
 def network_structure(released: Released) -> Drawn:
-    """Median and quartiles over networks of the measures of structure, by wave."""
+    """Measures of structure over networks by wave: median and middle half, of few networks mean and SD."""
     data = membership_data.network_structure(released)
     drawn = [name for name in STRUCTURE if name in set(data["measure"])]
     if not drawn:
         return notice("No ties between people are recorded, or too few people stand behind them to be shown.")
+    data = _centres(data)
     columns = min(3, len(drawn))
     rows = -(-len(drawn) // columns)
     with theme.themed():
@@ -145,13 +146,15 @@ def network_structure(released: Released) -> Drawn:
             for row in rows_of(mine):
                 axes.plot(
                     [row.wave, row.wave],
-                    [row.quartile_1, row.quartile_3],
+                    [row.low, row.high],
                     color=theme.MEMBER,
-                    linewidth=5,
-                    alpha=0.3,
+                    linewidth=1.6 if row.few else 5,
+                    alpha=1.0 if row.few else 0.3,
                     solid_capstyle="butt",
                 )
-            axes.plot(mine["wave"].astype("float64"), mine["median"], "o-", color=theme.MEMBER, linewidth=1.2)
+                fill = "white" if row.few else theme.MEMBER
+                axes.plot(row.wave, row.centre, "o", color=theme.MEMBER, markerfacecolor=fill)
+            axes.plot(mine["wave"].astype("float64"), mine["centre"], "-", color=theme.MEMBER, linewidth=1.2, zorder=1)
             waves = [int(wave) for wave in mine["wave"]]
             axes.set_xticks(waves, [_wave(row) for row in rows_of(mine)])
             axes.set_xlim(min(waves) - 0.5, max(waves) + 0.5)
@@ -160,16 +163,33 @@ def network_structure(released: Released) -> Drawn:
         for axes in list(grid.flat)[len(drawn) :]:
             axes.set_axis_off()
         figure.supxlabel("Wave (year)", fontsize=8.5, color=MUTED)
-    parts = [
-        f"{STRUCTURE[name]}: "
-        + ", ".join(
-            f"wave {row.wave} {formats.number(row.median)} ({formats.interval(row.quartile_1, row.quartile_3)})"
+    return Drawn(figure, _structure_alt(data, drawn))
+
+
+def _centres(data: pd.DataFrame) -> pd.DataFrame:
+    """What is drawn of each measure and wave: median and quartiles where they may be shown, else mean and SD."""
+    few = data["median"].isna()
+    sd = data["sd"].fillna(0.0)
+    return data.assign(
+        few=few,
+        centre=data["median"].where(~few, data["mean"]),
+        low=data["quartile_1"].where(~few, data["mean"] - sd),
+        high=data["quartile_3"].where(~few, data["mean"] + sd),
+    )
+
+
+def _structure_alt(data: pd.DataFrame, drawn: list[str]) -> str:
+    parts = []
+    for name in drawn:
+        values = [
+            f"wave {row.wave} mean {formats.number(row.mean)} (SD {formats.number(row.sd)})"
+            if row.few
+            else f"wave {row.wave} {formats.number(row.median)} ({formats.interval(row.quartile_1, row.quartile_3)})"
             for row in rows_of(data[data["measure"] == name])
-        )
-        for name in drawn
-    ]
-    text = "Panels: median over networks with the range of the middle half of them, by wave."
-    return Drawn(figure, f"{text} {'. '.join(parts)}.")
+        ]
+        parts.append(f"{STRUCTURE[name]}: {', '.join(values)}")
+    text = "Panels: median over networks with the range of the middle half of them, by wave"
+    return f"{text}; of few networks the mean with one SD either way. {'. '.join(parts)}."
 
 
 def _wave(row: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plneval.report import formats
+from plneval.report.direction import is_better, lower_is_better
 from plneval.report.load import Released, rows_of
 from plneval.report.model_tables import estimand_name
 from plneval.report.tables import counts, intervals, numbers, p_values, shares, texts, years
@@ -321,6 +322,20 @@ def leaving_sentences(released: Released) -> list[str]:
     return sentences
 
 
+def leaving_reading(released: Released) -> str:
+    """How the table of effects of leaving is to be read."""
+    records = released["records"]
+    about = records[records["estimand"].astype(str).str.startswith(LEAVING)]
+    lower = [name for name in dict.fromkeys(about["outcome"]) if lower_is_better(released, name)]
+    turned = f" (positive in {formats.listed([released.outcome_label(name) for name in lower])}, where less is better)"
+    return (
+        f"A benefit that is lost is negative in the first comparison{turned if lower else ''}. In the second, the "
+        "effect of having joined at all on pupils of schools that have left and are not back; it fades if little of "
+        "what was learnt lasts. Schools choose to leave, so neither is an effect of leaving unless those that left "
+        "would otherwise have moved like the others."
+    )
+
+
 def after_leaving(released: Released) -> str:
     """For the funder report: how many left, and what is left of the effect on their pupils."""
     table = released["network_exits"].set_index("what")
@@ -339,6 +354,9 @@ def after_leaving(released: Released) -> str:
     finding = (
         "above zero" if row["ci_low"] > 0 else "below zero" if row["ci_high"] < 0 else "too uncertain to tell from zero"
     )
+    if row["ci_low"] > 0 or row["ci_high"] < 0:
+        side = "better" if is_better(released, row["outcome"], float(row["estimate"])) else "worse"
+        finding += f", the {side} side here" if lower_is_better(released, row["outcome"]) else ""
     return (
         f"{text} In the years after leaving, results in these schools ({released.headline_label}) had changed since "
         f"before joining by {formats.number(row['estimate'], signed=True)} {released.unit(str(row['model']))} relative "

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plneval.report import equity_names, exposure_names, formats, model_wording
+from plneval.report import direction, equity_names, exposure_names, formats, model_wording
 from plneval.report.load import Released, rows_of
 from plneval.report.tables import STATUSES, counts, intervals, numbers, p_values, texts
 
@@ -83,7 +83,7 @@ def estimates(released: Released, model: str) -> pd.DataFrame:
     has_size = rows["effect_size"].notna().any()
     frame = pd.DataFrame(
         {
-            "Estimand": [estimand_name(row) for row in rows_of(rows)],
+            "Estimand": [estimand_name(row, direction.of_model(released, model)) for row in rows_of(rows)],
             "Estimate": numbers(rows, "estimate", 3),
             "SE": numbers(rows, "se", 3),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
@@ -103,12 +103,12 @@ def estimate_widths(frame: pd.DataFrame) -> dict[str, float]:
     return {name: widths.get(name, 10.0) for name in frame.columns}
 
 
-def estimand_name(row: Any) -> str:
-    """An estimand in words."""
+def estimand_name(row: Any, lower_is_better: bool = False) -> str:
+    """An estimand in words; those of the gap depend on which direction of the outcome is the better one."""
     if str(row.estimand).startswith("dose_"):
         return exposure_names.by_dose(row)
     if row.estimand in equity_names.AGGREGATES:
-        return equity_names.estimand(row)
+        return equity_names.estimand(row, lower_is_better)
     if row.estimand in _AGGREGATES:
         if row.estimand in _BY_TERM:
             return f"{formats.word(row.term)}: {_BY_TERM[row.estimand]}"
@@ -143,7 +143,7 @@ def recomputation(released: Released) -> pd.DataFrame:
     table = released["recomputed"]
     frame = pd.DataFrame(
         {
-            "Estimand": [_recomputed_name(row, released.headline_model) for row in rows_of(table)],
+            "Estimand": [_recomputed_name(row, released) for row in rows_of(table)],
             "Estimate": numbers(table, "estimate", 3),
             "Recomputed": numbers(table, "recomputed", 3),
             "SE": numbers(table, "se", 3),
@@ -164,12 +164,13 @@ def recomputation_caption(released: Released) -> str:
     return f"The headline, its parts and the main effects of other models, computed again by {by}; agreement in digits."
 
 
-def _recomputed_name(row: Any, headline: str) -> str:
+def _recomputed_name(row: Any, released: Released) -> str:
     if row.estimand in equity_names.AGGREGATES:
-        return f"{formats.word(row.model)}: {equity_names.estimand(row)}"
+        about = equity_names.estimand(row, direction.of_model(released, row.model))
+        return f"{formats.word(row.model)}: {about}"
     if str(row.estimand).startswith("dose_"):
         return f"{formats.word(row.model)}: {exposure_names.by_dose(row).lower()}"
-    if row.model != headline:
+    if row.model != released.headline_model:
         return f"{formats.word(row.model)}: {_AGGREGATES.get(row.estimand, row.estimand).lower()}"
     if row.estimand in _AGGREGATES:
         return _AGGREGATES[row.estimand]
@@ -182,7 +183,7 @@ def recoveries(released: Released) -> list[tuple[str, str, pd.DataFrame]]:
     names = released["records"].drop_duplicates("model").set_index("model")["label"]
     found = []
     for model in dict.fromkeys(table["model"]):
-        frame = _recovery(table[table["model"] == model])
+        frame = _recovery(table[table["model"] == model], direction.of_model(released, model))
         label = f"tbl-recovery-{model.replace('_', '-')}"
         found.append(
             (label, f"Planted effects and the estimates of them: {formats.word(names.get(model, model))}.", frame)
@@ -190,10 +191,10 @@ def recoveries(released: Released) -> list[tuple[str, str, pd.DataFrame]]:
     return found
 
 
-def _recovery(table: pd.DataFrame) -> pd.DataFrame:
+def _recovery(table: pd.DataFrame, lower_is_better: bool) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Estimand": [_recovered_name(row) for row in rows_of(table)],
+            "Estimand": [_recovered_name(row, lower_is_better) for row in rows_of(table)],
             "Estimate": numbers(table, "estimate", 3),
             "SE": numbers(table, "se", 3),
             "Planted": numbers(table, "truth", 3),
@@ -203,11 +204,11 @@ def _recovery(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _recovered_name(row: Any) -> str:
+def _recovered_name(row: Any, lower_is_better: bool) -> str:
     if row.estimand in _BY_TERM:
         return f"{formats.word(row.term)}: {_BY_TERM[row.estimand]}"
     if row.estimand in equity_names.AGGREGATES:
-        return equity_names.estimand(row)
+        return equity_names.estimand(row, lower_is_better)
     if row.estimand == "coefficient":
         return formats.word(row.term)
     words = _EVENT_TIMES.get(row.estimand, "Event time")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from plneval.report.formats import is_missing
+from plneval.report.direction import lower_is_better
+from plneval.report.formats import is_missing, listed
 from plneval.report.load import Released
+from plneval.report.wording import article_free
 
 
 def baseline_caption(released: Released) -> str:
@@ -15,7 +17,15 @@ def baseline_caption(released: Released) -> str:
 def results_note(released: Released) -> str:
     """How numbers of the results may be read, by the verdict's category."""
     if released.is_causal:
-        return "Estimates are differences in differences: a positive number means that members gained on others."
+        lower = [name for name in released.study["outcomes"] if lower_is_better(released, name)]
+        text = "Estimates are differences in differences: a positive number means that members"
+        if not lower:
+            return f"{text} gained on others."
+        labels = listed([article_free(released.outcome_label(name)) for name in lower])
+        return (
+            f"{text}' results rose more than others'. In {labels} less is better: there a negative number means that "
+            "members gained on others. Months of progress in tables carry the sign of the estimate."
+        )
     return (
         "The verdict refuses a causal reading, so every number below describes how differences between members and "
         "comparison schools changed; none of them is an effect of the programme. They are shown so that the refusal "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plneval.report import figure_data, formats, theme
+from plneval.report.direction import axis_unit
 from plneval.report.drawn import Drawn, notice
 from plneval.report.load import Released, rows_of
 from plneval.report.render.theme import MUTED
@@ -35,7 +36,7 @@ def honest_bounds(released: Released) -> Drawn:
             )
             axes.set_xlim(-0.6, len(mine) - 0.4)
             axes.set_xlabel(KINDS[kind], fontsize=8)
-        grid.flat[0].set_ylabel(f"From the third year on\n({data['unit'].iloc[0]})")
+        grid.flat[0].set_ylabel(f"From the third year on\n({axis_unit(released, released.headline_model)})")
     return Drawn(figure, alt(data))
 
 

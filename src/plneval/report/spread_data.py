@@ -14,12 +14,13 @@ from plneval.report.moderation_tables import family_names
 def network_caterpillar(released: Released) -> pd.DataFrame:
     """Networks' shrunken effects by size, with the mean over networks and where a new network is expected.
 
-    Columns: model, position, shrunken, ci_low, ci_high, mean, new_low, new_high, unit. Without names; networks of few
-    schools are not among them.
+    Columns: model, position, name (empty without consent), shrunken, ci_low, ci_high, mean, new_low, new_high, unit.
+    Networks of few schools are not among them.
     """
     table = released["network_caterpillar"]
     rows = table[table["shrunken"].notna()]
-    data: pd.DataFrame = rows[["model", "position", "shrunken", "ci_low", "ci_high"]].reset_index(drop=True)
+    data: pd.DataFrame = rows[["model", "position", "name", "shrunken", "ci_low", "ci_high"]].reset_index(drop=True)
+    data["name"] = data["name"].fillna("").astype("str")
     records = released["records"]
     new = records[(records["estimand"] == "att_new_network") & (records["estimator"] == "networks.spread")]
     of_model = new.set_index("model")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from plneval.report import formats, spread_data, theme
+from plneval.report.direction import axis_unit, axis_units
 from plneval.report.drawn import Drawn, notice, wrapped
 from plneval.report.load import Released, rows_of
 from plneval.report.render.theme import MUTED
@@ -20,42 +21,81 @@ ROLES = {"participant": "Participants", "colleague": "Colleagues", "leader": "Le
 MARKS = {"participant": ("o", theme.MEMBER), "colleague": ("s", theme.COMPARISON), "leader": ("D", MUTED)}
 
 
+NO_RANKS = "places are no ranks"
+
+
 def network_caterpillar(released: Released) -> Drawn:
-    """Networks' effects by size, drawn towards their mean by how unsure they are; no names, no order in the data."""
+    """Networks' effects by size, drawn towards their mean by how unsure they are; named only where they consent."""
     data = spread_data.network_caterpillar(released)
     if data.empty:
         return notice(
             "Networks' effects cannot be shown: there is no estimate of them, or too few schools behind them."
         )
+    named = data["name"].ne("").any()
     models = list(dict.fromkeys(data["model"]))
+    most = int(data["model"].value_counts().max())
     with theme.themed():
-        figure, grid = theme.canvas(2.7, 1, len(models), squeeze=False)
+        if named:
+            figure, grid = theme.canvas(len(models) * (0.8 + 0.26 * most), len(models), 1, squeeze=False)
+        else:
+            figure, grid = theme.canvas(2.7, 1, len(models), squeeze=False)
         for axes, model in zip(grid.flat, models, strict=True):
             mine = data[data["model"] == model].reset_index(drop=True)
-            first = mine.iloc[0]
-            if pd.notna(first["new_low"]):
-                axes.axhspan(first["new_low"], first["new_high"], color=theme.BAND, zorder=0)
-            theme.zero_line(axes)
-            if pd.notna(first["mean"]):
-                axes.axhline(first["mean"], color=theme.MEMBER, linewidth=1.0, linestyle=(0, (4, 3)))
-            for row in rows_of(mine):
-                axes.plot([row.position] * 2, [row.ci_low, row.ci_high], color=theme.MEMBER, linewidth=1.6)
-                axes.plot(row.position, row.shrunken, "o", color=theme.MEMBER, markersize=5)
-            axes.set_xticks([])
-            axes.set_xlim(0, len(mine) + 1)
-            axes.set_xlabel("Networks that may be shown, by size of the effect (no names)")
-            axes.set_ylabel(f"From the third year on\n({first['unit']})")
-    return Drawn(figure, _caterpillar_alt(data))
+            (_by_name if named else _without_names)(axes, mine, axis_unit(released, model))
+    return Drawn(figure, _caterpillar_alt(data, axis_units(released, data)))
 
 
-def _caterpillar_alt(data: pd.DataFrame) -> str:
+def _without_names(axes: Axes, mine: pd.DataFrame, unit: str) -> None:
+    first = mine.iloc[0]
+    if pd.notna(first["new_low"]):
+        axes.axhspan(first["new_low"], first["new_high"], color=theme.BAND, zorder=0)
+    theme.zero_line(axes)
+    if pd.notna(first["mean"]):
+        axes.axhline(first["mean"], color=theme.MEMBER, linewidth=1.0, linestyle=(0, (4, 3)))
+    for row in rows_of(mine):
+        axes.plot([row.position] * 2, [row.ci_low, row.ci_high], color=theme.MEMBER, linewidth=1.6)
+        axes.plot(row.position, row.shrunken, "o", color=theme.MEMBER, markersize=5)
+    axes.set_xticks([])
+    axes.set_xlim(0, len(mine) + 1)
+    axes.set_xlabel(f"Networks that may be shown, by size of the effect (no names); {NO_RANKS}")
+    axes.set_ylabel(f"From the third year on\n({unit})")
+
+
+def _by_name(axes: Axes, mine: pd.DataFrame, unit: str) -> None:
+    first = mine.iloc[0]
+    if pd.notna(first["new_low"]):
+        axes.axvspan(first["new_low"], first["new_high"], color=theme.BAND, zorder=0)
+    theme.zero_line(axes, horizontal=False)
+    if pd.notna(first["mean"]):
+        axes.axvline(first["mean"], color=theme.MEMBER, linewidth=1.0, linestyle=(0, (4, 3)))
+    for row in rows_of(mine):
+        axes.plot([row.ci_low, row.ci_high], [row.position] * 2, color=theme.MEMBER, linewidth=1.6)
+        axes.plot(row.shrunken, row.position, "o", color=theme.MEMBER, markersize=5)
+    axes.set_yticks(mine["position"], [_label(name) for name in mine["name"]], fontsize=8)
+    axes.set_ylim(0.4, len(mine) + 0.6)
+    axes.grid(True, axis="x")
+    axes.grid(False, axis="y")
+    axes.set_xlabel(f"From the third year on ({unit}); {NO_RANKS}")
+
+
+def _label(name: str) -> str:
+    """A network's name on an axis: signs that would be read as a formula stand as they are."""
+    return wrapped(name, 34).replace("$", r"\$") or "(no name recorded)"
+
+
+def _caterpillar_alt(data: pd.DataFrame, unit: str) -> str:
+    named = data["name"].ne("").any()
     values = "; ".join(
-        f"{formats.number(row.shrunken)} ({formats.interval(row.ci_low, row.ci_high)})" for row in rows_of(data)
+        f"{f'{row.name_of} ' if row.name_of else ''}{formats.number(row.shrunken)} "
+        f"({formats.interval(row.ci_low, row.ci_high)})"
+        for row in rows_of(data.rename(columns={"name": "name_of"}))
     )
     first = data.iloc[0]
     new = formats.interval(first["new_low"], first["new_high"])
-    text = "Points with intervals: networks' effects by size, without names, drawn towards their mean of "
-    return f"{text}{formats.number(first['mean'])}; the band, where a new network is expected, is {new}. {values}."
+    how = "by size" if named else "by size, without names"
+    text = f"Points with intervals: networks' effects in {unit}, {how}, drawn towards their mean of "
+    band = f"{formats.number(first['mean'])}; the band, where a new network is expected, is {new}"
+    return f"{text}{band}; {NO_RANKS}. {values}."
 
 
 def moderation_slopes(released: Released) -> Drawn:
@@ -77,8 +117,8 @@ def moderation_slopes(released: Released) -> Drawn:
             _slopes_panel(axes, own)
             if len(sizes) > 1:
                 axes.set_title(wrapped(name, 60), fontsize=8.5)
-        axes.set_xlabel(f"Difference in the effect for one SD of the condition\n({data['unit'].iloc[0]})")
-    return Drawn(figure, _slopes_alt(families))
+        axes.set_xlabel(f"Difference in the effect for one SD of the condition\n({axis_units(released, data)})")
+    return Drawn(figure, _slopes_alt(families, axis_units(released, data)))
 
 
 def _slopes_panel(axes: Axes, rows: pd.DataFrame) -> None:
@@ -98,7 +138,7 @@ def _slopes_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.grid(False, axis="y")
 
 
-def _slopes_alt(families: dict[str, pd.DataFrame]) -> str:
+def _slopes_alt(families: dict[str, pd.DataFrame], unit: str) -> str:
     told = []
     for name, own in families.items():
         parts = []
@@ -109,7 +149,7 @@ def _slopes_alt(families: dict[str, pd.DataFrame]) -> str:
                 naive = f"{adjusted}, {naive}"
             parts.append(f"{row.label}: {naive}")
         told.append(f"{name}: {'; '.join(parts)}.")
-    return f"Points with intervals: difference in the effect for one standard deviation. {' '.join(told)}"
+    return f"Points with intervals: difference in the effect for one standard deviation, in {unit}. {' '.join(told)}"
 
 
 def practice_over_waves(released: Released) -> Drawn:
@@ -167,7 +207,7 @@ def path_sensitivity(released: Released) -> Drawn:
             axes.fill_between(mine["rho"], mine["ci_low"], mine["ci_high"], color=theme.BAND, zorder=0)
             axes.plot(mine["rho"], mine["indirect"], color=theme.MEMBER)
         axes.set_xlabel("Correlation of the errors of practice and results")
-        axes.set_ylabel(f"Indirect path, a year\n({data['unit'].iloc[0]})")
+        axes.set_ylabel(f"Indirect path, a year\n({axis_units(released, data)})")
     return Drawn(figure, _path_alt(data))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
-from plneval.report import formats
-from plneval.report.load import Released
+from plneval.report import direction, formats
+from plneval.report.load import Released, rows_of
 from plneval.report.long_forms import without_long
 from plneval.report.tables import counts, intervals, numbers, texts, years
 
@@ -45,13 +47,19 @@ def spread(released: Released) -> pd.DataFrame:
     rows = rows.assign(_rank=rank).sort_values(["_rank"], kind="stable")
     return pd.DataFrame(
         {
-            "Quantity": texts(rows["estimand"], SPREAD),
+            "Quantity": [_quantity(released, row) for row in rows_of(rows)],
             "Estimated from": ["networks" if own else "pupils' growth" for own in _own(rows)],
             "Estimate": numbers(rows, "estimate", 3),
             "Interval": intervals(rows, "ci_low", "ci_high", 3),
             "Networks": counts(rows, "n_networks"),
         }
     )
+
+
+def _quantity(released: Released, row: Any) -> str:
+    words = SPREAD[str(row.estimand)]
+    lower = row.estimand == "networks_below_zero" and direction.lower_is_better(released, row.outcome)
+    return f"{words} (the better side)" if lower else words
 
 
 def _own(rows: pd.DataFrame) -> list[bool]:
@@ -88,7 +96,9 @@ def spread_note(released: Released) -> str:
     total = int(row["n_networks"]) if not formats.is_missing(row["n_networks"]) else None
     text = (
         "Each network's effect is that of its schools against schools that never join. With few schools in a network "
-        "its own error cannot be told: schools are taken to vary alike around their network's effect. "
+        "its own error cannot be told: schools are taken to vary alike around their network's effect. Whatever else "
+        "the schools of one network share, shocks of a year included, counts as the network's effect, so the standard "
+        "deviation, and the share of networks on the other side of zero than their mean, are upper readings. "
         "The table's second source is the growth model, which takes pupils' growth and all years into one model."
     )
     if total is None:
@@ -100,7 +110,7 @@ def spread_note(released: Released) -> str:
         return (
             f"{text} {formats.plural(left, 'network')} of {total} may not be shown: too few schools stand behind them."
         )
-    return f"{text} All {total} networks may be shown, without their names."
+    return f"{text} All {total} networks may be shown{'' if released.networks_named else ', without their names'}."
 
 
 def instrument(released: Released) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from plneval.report.direction import lower_is_better
 from plneval.report.formats import interval, is_missing, listed, number, plural, share
 from plneval.report.load import Released
 from plneval.report.spread_tables import no_spread
@@ -12,11 +13,12 @@ from plneval.report.wording import article_free
 ALPHA = 0.05
 MOST_NAMES = 6
 """Conditions that are named one by one."""
+ANSWERED = (("participant", "participants"), ("colleague", "their colleagues"))
 
 
 def for_funders(released: Released) -> list[str]:
-    """Paragraphs: how far networks differ, and which conditions go with larger effects."""
-    return [*_networks(released), *_conditions(released)]
+    """Paragraphs: how far networks differ, which conditions go with larger effects, and how practice changed."""
+    return [*_networks(released), *_conditions(released), *_practice(released)]
 
 
 def _networks(released: Released) -> list[str]:
@@ -48,7 +50,17 @@ def _networks(released: Released) -> list[str]:
     below = own.get("networks_below_zero")
     if below is not None and not is_missing(below["ci_high"]):
         low, high = share(below["ci_low"], 0), share(below["ci_high"], 0)
-        parts.append(f"The share of networks in which the {what} is below zero lies between {low} and {high}.")
+        if lower_is_better(released, sd["outcome"]):
+            parts.append(
+                f"The share of networks in which the {what} is below zero, which is the better side here, lies between "
+                f"{low} and {high}; in all others results moved to the worse side."
+            )
+        else:
+            parts.append(f"The share of networks in which the {what} is below zero lies between {low} and {high}.")
+    parts.append(
+        f"Whatever else the schools of one network share, such as a bad year, counts as that network's {what} here, so "
+        "networks are more likely to differ less than these numbers say than more."
+    )
     return [" ".join(parts)]
 
 
@@ -68,8 +80,35 @@ def _conditions(released: Released) -> list[str]:
             "do not matter: there are few networks, and answers are not exact."
         ]
     slope = found["estimate"].fillna(found["naive"])
+    lower = lower_is_better(released, str(released.model(str(found["model"].iloc[0]))["outcome"]))
+    larger, smaller = ("less favourable", "more favourable") if lower else ("larger", "smaller")
     signs = [(str(label).lower(), one > 0) for label, one in zip(found["label"], slope, strict=True)]
     more, less = (list(dict.fromkeys(label for label, up in signs if up is sign)) for sign in (True, False))
-    said = [f"Where {listed(more)} stood higher, {what} were larger."] if more else []
-    said += [f"Where {listed(less)} stood higher, {what} were smaller."] if less else []
+    said = [f"Where {listed(more)} stood higher, {what} were {larger}."] if more else []
+    said += [f"Where {listed(less)} stood higher, {what} were {smaller}."] if less else []
     return [f"{asked} {' '.join(said)} This is a link, not proof that the condition made the difference."]
+
+
+def _practice(released: Released) -> list[str]:
+    """How teachers' answers about their practice changed by the last wave; nothing where nobody was asked twice."""
+    table = released["practice_waves"]
+    known = table[(table["measures"] == "practice") & table["change"].notna() & table["change_low"].notna()]
+    last = known.sort_values("year", kind="stable").drop_duplicates(["label", "role"], keep="last")
+    found = []
+    for label, own in last.groupby("label", sort=False):
+        rows = own.set_index("role")
+        parts = [_change(who, rows.loc[[role]].iloc[0]) for role, who in ANSWERED if role in rows.index]
+        if parts:
+            found.append(f"the mean of {article_free(str(label))} changed by {listed(parts)}")
+    if not found:
+        return []
+    return [
+        "Teachers were asked about their own teaching more than once. From a network's first wave to the last, "
+        f"{listed(found)}. This is what teachers say of their practice; nobody in comparison schools was asked, so "
+        "there is nothing to compare it with."
+    ]
+
+
+def _change(who: str, row: pd.Series) -> str:
+    span = interval(row["change_low"], row["change_high"])
+    return f"{number(row['change'], signed=True)} points of the scale among {who} (interval {span})"

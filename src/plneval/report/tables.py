@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from plneval.report import formats, wording
+from plneval.report.direction import months_of_progress, reading
 from plneval.report.load import Released
 
 STATUSES = {
@@ -194,9 +195,12 @@ def key_figures(released: Released) -> pd.DataFrame:
             )
         )
         if released.is_causal and not formats.is_missing(record.get("months")):
-            span = f"{formats.months(record['months_low'])} to {formats.months(record['months_high'])}"
-            months = wording.months_counted(record["months"])
+            low_end, high_end = wording.progress_ends(released, record)
+            span = f"{formats.months(low_end)} to {formats.months(high_end)}"
+            own = months_of_progress(released, released.headline_outcome, record["months"])
+            months = wording.months_counted(own)
             rows.append(("In months of progress", f"{months} (interval {span})"))
+    rows += [("How to read it", sentence) for sentence in reading(released, released.headline_outcome)]
     source = _headline_row(released)
     if len(source):
         rows.append(("Schools that it rests on", counts(source, "n_schools")[0]))

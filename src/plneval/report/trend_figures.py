@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from plneval.report import alt_text, figure_data, theme
+from plneval.report.direction import lower_is_better
 from plneval.report.drawn import Drawn, notice, without_brackets, wrapped
 from plneval.report.load import Released
 from plneval.report.render.theme import ACCENT_DARK, MUTED, SERIES
@@ -23,7 +24,8 @@ def trends(released: Released) -> Drawn:
     with theme.themed():
         figure, axes = theme.canvas(2.5)
         _trend_panel(axes, data, released)
-        axes.set_ylabel(f"{wrapped(without_brackets(released.headline_label), 32)}\n({_scale(released)})")
+        turned = "; lower is better" if lower_is_better(released, released.headline_outcome) else ""
+        axes.set_ylabel(f"{wrapped(without_brackets(released.headline_label), 32)}\n({_scale(released)}{turned})")
     return Drawn(figure, alt_text.trends(released, data))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plneval.report.direction import lower_is_better, months_of_progress, reading
 from plneval.report.formats import MINUS, NBSP, interval, is_missing, listed, months, number, plural, word
 from plneval.report.load import Released
 
@@ -103,14 +104,14 @@ def _as_effect(released: Released, record: dict[str, Any]) -> list[str]:
         "The estimate averages over the third and later years of participation and counts every school that joined, "
         "also those that left later."
     )
-    paragraphs = [f"{found} {counted}"]
+    paragraphs = [" ".join([found, counted, *_reading(released)])]
     if not is_missing(record.get("months")):
         span = ""
         if not is_missing(record.get("months_low")) and not is_missing(record.get("months_high")):
-            span = (
-                f" (the interval runs from {months(record['months_low'])} to {months_counted(record['months_high'])})"
-            )
-        paragraphs.append(f"In the usual translation this is about {_progress(record['months'])}{span}.")
+            low_end, high_end = progress_ends(released, record)
+            span = f" (the interval runs from {months(low_end)} to {months_counted(high_end)})"
+        best = months_of_progress(released, released.headline_outcome, record["months"])
+        paragraphs.append(f"In the usual translation this is about {_progress(best)}{span}.")
     else:
         paragraphs.append(
             "No translation into months of progress is given: it needs the spread of single pupils' results, which "
@@ -129,10 +130,22 @@ def _as_difference(released: Released, record: dict[str, Any]) -> list[str]:
     return [
         "What the data show is a difference, and nothing more: from the third year of membership on, results in "
         f"{label} had moved {number(abs(estimate))} {unit} {direction} in member schools than in comparison schools "
-        f"since before joining{between}.",
+        f"since before joining{between}.{''.join(f' {one}' for one in _reading(released))}",
         "This number must not be read as the work of the programme. Why is said above and among the checks; it does "
         "not depend on how large the number is.",
     ]
+
+
+def progress_ends(released: Released, record: dict[str, Any]) -> tuple[Any, Any]:
+    """The ends of the interval in months, plus for progress, the lower one first."""
+    ends = [
+        months_of_progress(released, released.headline_outcome, record[name]) for name in ("months_low", "months_high")
+    ]
+    return (ends[1], ends[0]) if lower_is_better(released, released.headline_outcome) else (ends[0], ends[1])
+
+
+def _reading(released: Released) -> list[str]:
+    return reading(released, released.headline_outcome)
 
 
 def headline_numbers(released: Released) -> tuple[float, Any, Any, str]:
@@ -222,7 +235,12 @@ def other_results_caption(released: Released) -> str:
     what = "Estimates" if released.is_causal else "Differences found"
     units = sorted({released.unit(model) for model in released.study["models"]})
     unit = f", in {units[0]}" if len(units) == 1 else ""
-    return f"{what} from the third year on in other analyses{unit}. They are no basis of the verdict."
+    text = f"{what} from the third year on in other analyses{unit}. They are no basis of the verdict."
+    outcomes = dict.fromkeys(str(released.model(model)["outcome"]) for model in released.study["models"])
+    lower = [article_free(released.outcome_label(name)) for name in outcomes if lower_is_better(released, name)]
+    return (
+        f"{text} Less is better in {listed(lower)}: there a number below zero is on the good side." if lower else text
+    )
 
 
 def cannot_conclude(released: Released) -> list[str]:
