@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from plneval.report.direction import lower_is_better
@@ -96,8 +98,8 @@ def _practice(released: Released) -> list[str]:
     last = known.sort_values("year", kind="stable").drop_duplicates(["label", "role"], keep="last")
     found = []
     for label, own in last.groupby("label", sort=False):
-        rows = own.set_index("role")
-        parts = [_change(who, rows.loc[[role]].iloc[0]) for role, who in ANSWERED if role in rows.index]
+        rows = {str(row["role"]): row for row in own.to_dict("records")}
+        parts = [_change(who, rows[role]) for role, who in ANSWERED if role in rows]
         if parts:
             found.append(f"the mean of {article_free(str(label))} changed by {listed(parts)}")
     if not found:
@@ -109,6 +111,6 @@ def _practice(released: Released) -> list[str]:
     ]
 
 
-def _change(who: str, row: pd.Series) -> str:
+def _change(who: str, row: dict[Any, Any]) -> str:
     span = interval(row["change_low"], row["change_high"])
     return f"{number(row['change'], signed=True)} points of the scale among {who} (interval {span})"
