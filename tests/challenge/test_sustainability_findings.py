@@ -47,6 +47,7 @@ def study(folder: Path, instrument: Any = None, higher_is_better: bool = True) -
         cohort=made,
         panel=folder,
         instrument=instrument,
+        school_networks=None,
         tables=SimpleNamespace(spells=pd.DataFrame({"network": [1, 2, 2]})),
         forms_measuring=lambda what: {name: form for name, form in forms.items() if name == what},
     )

@@ -68,6 +68,7 @@ def test_schools_in_several_networks_are_counted_under_each_rule() -> None:
     assert found["n_schools"].tolist() == [1, 1, 1]
     assert found["n_school_years"].tolist() == [1, 1, 1]
     assert found["n_other_network"].to_dict() == {"first": 0, "strongest_dose": 1, "all": 1}
+    assert found["n_schools_elsewhere"].to_dict() == {"first": 0, "strongest_dose": 1, "all": 1}
     assert found["declared"].tolist() == [True, False, False]
 
 

@@ -14,6 +14,7 @@ from plneval.challenge.limits import OWN
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime, Leaving, ModelSpec, Multilevel, Switchers, Synthetic, TripleDifference
 from plneval.config.network_models import NetworkModel
+from plneval.networks.study import NetworkStudy
 
 COLUMNS: Final = {
     "model": "str",
@@ -58,7 +59,9 @@ class Recomputed:
     by: str
 
 
-def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) -> pd.DataFrame:
+def recompute(
+    cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame, study: NetworkStudy | None = None
+) -> pd.DataFrame:
     """Compute a model's headline and the cells (or coefficients) behind it again, and compare.
 
     Group-time effects: weighted least squares of long differences by statsmodels, and without covariates each cell by
@@ -72,6 +75,7 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     spec : the model; its records are those with its label and outcome.
     panel : folder that prepare wrote.
     records : records of one or of all models.
+    study : whose rule says which networks schools count for; without it they count for their first one.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     if own.empty:
         return _table([])
     found: dict[tuple[str, str], list[Recomputed]] = {}
-    for one in _again(cohort, spec, panel, own):
+    for one in _again(cohort, spec, panel, own, study):
         found.setdefault((one.estimand, one.term), []).append(one)
     rows = []
     for record in own.itertuples(index=False):
@@ -98,7 +102,13 @@ def recompute(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFram
     return _table(rows)
 
 
-def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame) -> pd.DataFrame:
+def recompute_all(
+    cohort: Cohort,
+    specs: Mapping[str, ModelSpec],
+    panel: Path,
+    records: pd.DataFrame,
+    study: NetworkStudy | None = None,
+) -> pd.DataFrame:
     """The headline's model in full, and of every other model its main effect.
 
     The main effect is the one from the third year on; of two-way fixed effects, the coefficient; of leaving and of
@@ -107,16 +117,18 @@ def recompute_all(cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, r
     tables: list[pd.DataFrame] = []
     for spec in specs.values():
         if spec.headline:
-            tables.insert(0, recompute(cohort, spec, panel, records))
+            tables.insert(0, recompute(cohort, spec, panel, records, study))
         else:
-            table = recompute(cohort, spec, panel, records)
+            table = recompute(cohort, spec, panel, records, study)
             main = MAIN.get(spec.kind, "att_third_year_on")
             tables.append(table[table["estimand"] == main])
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else _table([])
 
 
-def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) -> list[Recomputed]:
+def _again(
+    cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame, study: NetworkStudy | None
+) -> list[Recomputed]:
     if isinstance(spec, GroupTime):
         from plneval.challenge.recompute_group_time import group_time_again
 
@@ -140,7 +152,7 @@ def _again(cohort: Cohort, spec: ModelSpec, panel: Path, records: pd.DataFrame) 
     if isinstance(spec, NetworkModel):
         from plneval.challenge.recompute_networks import network_again
 
-        return network_again(cohort, spec, panel, records)
+        return network_again(cohort, spec, panel, study)
     from plneval.challenge.recompute_linear import linear_again
 
     return linear_again(cohort, spec, panel, str(records["vcov"].iloc[-1]))

@@ -62,7 +62,11 @@ COLUMNS: Final[dict[str, dict[str, str]]] = {
 
 
 def sensitivity(
-    cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame
+    cohort: Cohort,
+    specs: Mapping[str, ModelSpec],
+    panel: Path,
+    records: pd.DataFrame,
+    school_networks: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Measure everything that the headline's model allows; what it does not is a line of ``sensitivity_notes``.
 
@@ -71,6 +75,7 @@ def sensitivity(
     specs : the cohort's models by name.
     panel : folder that prepare wrote.
     records : records of all models.
+    school_networks : the networks that member schools count for (school, network, part); their first when left out.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def sensitivity(
 
         attempt("honest", lambda: events_of(honest_table))
         attempt("pretrend_power", lambda: events_of(power_table))
-        attempt("leave_one_out", lambda: leave_one_out_table(model, sample, spec))
+        attempt("leave_one_out", lambda: leave_one_out_table(model, sample, spec, school_networks))
         attempt("placebo", lambda: placebo_table(model, sample, spec))
     else:
         notes.append(("honest", "the headline's model has no group-time effects"))

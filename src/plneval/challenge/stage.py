@@ -22,6 +22,7 @@ from plneval.config.instrument import Instrument
 from plneval.config.models import ModelSpec
 from plneval.config.report import Report
 from plneval.errors import UserError
+from plneval.networks.several_networks import counted_elsewhere
 from plneval.networks.study import NetworkStudy
 
 
@@ -55,10 +56,10 @@ def challenge(
         If a file of a stage before is not there.
     """
     table = gather_records(records, specs, name)
-    recomputed = recompute_all(cohort, specs, panel, table)
-    recovered = recovery(truth, table)
-    measured = sensitivity(cohort, specs, panel, table)
     study = NetworkStudy(cohort, tables, panel, instrument)
+    recomputed = recompute_all(cohort, specs, panel, table, study)
+    recovered = recovery(truth, table, truth is None or not counted_elsewhere(study.tables))
+    measured = sensitivity(cohort, specs, panel, table, study.school_networks)
     evidence = Evidence(
         cohort=cohort,
         specs=specs,
