@@ -59,7 +59,8 @@ def challenge(
     study = NetworkStudy(cohort, tables, panel, instrument)
     recomputed = recompute_all(cohort, specs, panel, table, study)
     recovered = recovery(truth, table, truth is None or not counted_elsewhere(study.tables))
-    measured = sensitivity(cohort, specs, panel, table, study.school_networks)
+    measured = sensitivity(cohort, specs, panel, table, study)
+    findings = network_findings(study, specs, table)
     evidence = Evidence(
         cohort=cohort,
         specs=specs,
@@ -70,6 +71,7 @@ def challenge(
         recomputed=recomputed,
         recovery=recovered,
         sensitivity=measured,
+        findings=findings,
     )
     gates = form_gates(evidence)
     document = verdict_document(evidence, gates)
@@ -80,7 +82,7 @@ def challenge(
     for finding, found in measured.items():
         write_table(out / f"{finding}.parquet", found)
     lasting = sustainability(study, specs, table, causal=document["category"] != "not_causal")
-    for finding, found in {**network_findings(study, specs, table), **lasting}.items():
+    for finding, found in {**findings, **lasting}.items():
         write_table(out / f"{finding}.parquet", found)
     write_json(out / "verdict.json", document)
 
