@@ -298,6 +298,11 @@ def measures(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 "missing_share": [0.03, 0.02],
             }
         ),
+        "network_checks": pd.DataFrame(
+            [(rule.key, 0, 200) for rule in load("network_data").rules if rule.key != "moderator_after_outcome"],
+            columns=["rule", "count", "out_of"],
+        ),
+        "network_data": pd.DataFrame({"part": ["teachers_in_networks", "ties"], "available": [True, False]}),
         "networks": pd.DataFrame({"type": ["lesson study"], "n_networks": [24], "n_schools": [50]}),
         **changed,
     }
@@ -374,5 +379,6 @@ def evidence(**changes: Any) -> Evidence:
         recomputed=recomputed(),
         recovery=recovered(),
         sensitivity=sensitivity(),
+        findings={"moderation_conditions": pd.DataFrame({"state": ["estimated", "estimated"]})},
     )
     return replace(made, **changes)

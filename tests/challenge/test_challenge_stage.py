@@ -40,7 +40,8 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(stage, "recompute_all", lambda *_: recomputed())
     monkeypatch.setattr(stage, "recovery", lambda *_: recovered())
     monkeypatch.setattr(stage, "sensitivity", lambda *_: sensitivity())
-    monkeypatch.setattr(stage, "network_findings", lambda *_: {})
+    tried = {"moderation_conditions": pd.DataFrame({"state": ["estimated"]})}
+    monkeypatch.setattr(stage, "network_findings", lambda *_: tried)
     lasting = {"sustainability": pd.DataFrame({"criterion": ["policy"]})}
     monkeypatch.setattr(stage, "sustainability", lambda *_, causal: lasting if causal else {})
     return tmp_path
@@ -62,6 +63,7 @@ def test_stage_writes_records_of_all_models_in_the_order_declared(folders: Path)
     assert read_table(found / "gates.parquet")["gate"].tolist()[:2] == ["follow_up", "baseline_equivalence"]
     assert {path.name for path in found.iterdir()} == {
         "gates.parquet",
+        "moderation_conditions.parquet",
         "records.parquet",
         "recomputed.parquet",
         "recovery.parquet",

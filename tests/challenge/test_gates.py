@@ -40,9 +40,12 @@ from plneval.challenge.design_gates import (
     networks,
     school_power,
 )
+from plneval.challenge.document import verdict_document
 from plneval.challenge.evidence import Evidence
 from plneval.challenge.gate import Gate, to_table
 from plneval.challenge.gates import form_gates
+from plneval.challenge.network_gates import network_data
+from plneval.challenge.verdict import REFUSING
 
 Form = Callable[[Evidence], Gate | None]
 
@@ -464,5 +467,77 @@ def test_gates_table_has_the_contract_of_reports() -> None:
     assert list(table.columns) == ["gate", "result", "value", "threshold", "published", "source", "status", "statement"]
     assert table["published"].dtype == bool
     assert set(table["status"]) <= {"verified", "recall", "own", "declared", "chosen"}
-    assert len(table) == 16
+    assert len(table) == 17
     assert table[table["result"] != "pass"]["gate"].tolist() == ["clusters", "school_power"]
+
+
+def found_wrong(out_of: int = 200, **counts: int) -> dict[str, pd.DataFrame]:
+    """Measures in which rules found so many of ``out_of`` records."""
+    checks = measures()["network_checks"].assign(out_of=out_of)
+    return measures(network_checks=checks.assign(count=checks["rule"].map(counts).fillna(0).astype(int)))
+
+
+def test_slips_in_the_data_about_networks_are_told_and_pass() -> None:
+    clean = network_data(evidence())
+    assert (clean.result, clean.value, clean.threshold) == ("pass", 0, 0)
+    assert clean.statement == "No record about networks had to be rejected or doubted."
+    gate = network_data(evidence(measures=found_wrong(membership_without_date=2, tie_to_unknown_person=1)))
+    assert gate.result == "pass"
+    assert gate.statement == (
+        "The data about networks are right up to slips: 2 memberships without a date of joining and 1 tie to somebody "
+        "whom no register knows."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "count", "result"),
+    [
+        # Exactly 5 % of 200 is not above the limit; nor is 20 % of networks, waves and schools.
+        *[(rule, 10, "pass") for rule in ("membership_without_date", "teacher_in_two_schools", "answer_outside_scale")],
+        *[(rule, 11, "caution") for rule in ("membership_without_date", "teacher_in_two_registers", "share_over_one")],
+        *[(rule, 11, "caution") for rule in ("shares_over_one", "tie_to_unknown_person", "attendance_without_date")],
+        *[(rule, 40, "pass") for rule in ("network_of_one_school", "few_respondents")],
+        *[(rule, 41, "caution") for rule in ("network_of_one_school", "comparison_school_with_participant")],
+        ("membership_without_date", 40, "caution"),
+        ("membership_without_date", 41, "fail"),
+        # Nothing that an effect on all pupils does not rest on can fail.
+        *[(rule, 200, "caution") for rule in ("teacher_in_two_schools", "answer_outside_scale", "few_respondents")],
+    ],
+)
+def test_each_rule_about_networks_has_its_limit(rule: str, count: int, result: str) -> None:
+    gate = network_data(evidence(measures=found_wrong(**{rule: count})))
+    assert gate.result == result
+    assert f"{count} " in gate.statement
+    assert gate.value == (result != "pass")
+    assert (gate.authority.status, gate.authority.published) == ("recall", False)
+
+
+def test_without_knowing_who_took_part_there_is_no_causal_conclusion_and_less_is_a_reservation() -> None:
+    half = network_data(evidence(measures=found_wrong(membership_without_date=100)))
+    assert half.because == "more than 20 % of the memberships have no date"
+    assert "network_data" in REFUSING
+    few = network_data(evidence(measures=found_wrong(membership_without_date=20)))
+    assert (few.result, few.touches_headline) == ("caution", True)
+    surveys = network_data(evidence(measures=found_wrong(answer_outside_scale=100)))
+    assert (surveys.result, surveys.touches_headline) == ("caution", False)
+    document = verdict_document(evidence(), [surveys])
+    assert "reservations" not in document["sentence"]
+    assert document["reasons"] == [surveys.statement]
+    assert "The reservations: some memberships have no date." in verdict_document(evidence(), [few])["sentence"]
+
+
+def test_conditions_refused_as_moderators_are_counted() -> None:
+    tried = pd.DataFrame({"state": ["estimated", "refused", "refused"]})
+    gate = network_data(evidence(findings={"moderation_conditions": tried}))
+    assert gate.result == "caution"
+    assert "2 conditions refused as measured after the outcome (more than 20 %)" in gate.statement
+
+
+def test_a_study_that_knows_nothing_of_networks_but_memberships_is_told_so() -> None:
+    nothing = measures()["network_data"].assign(available=False)
+    gate = network_data(evidence(measures=measures(network_data=nothing)))
+    assert (gate.result, gate.touches_headline) == ("caution", False)
+    assert gate.statement == (
+        "Nothing is recorded of networks but which schools were in them and when: there are no data on who took part, "
+        "attendance, the staff, who taught whom, questionnaires and ties between people."
+    )

@@ -17,6 +17,7 @@ from estimate_panels import cohort, school_panel, write_panel
 
 from plneval.challenge.recompute_split import split_again
 from plneval.config.network_models import Split
+from plneval.estimate.network_effects import first_networks
 from plneval.estimate.split import split
 
 
@@ -49,6 +50,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Any:
         panel=panel,
         school=table,
         schools=schools,
+        school_networks=first_networks(schools),
         tables=SimpleNamespace(networks=types),
     )
 
@@ -73,6 +75,7 @@ def test_types_are_compared_with_all_schools_that_never_join(study: Any) -> None
         study.schools.set_index("school")["arm"] == "member"
     )
     own = SimpleNamespace(**{**vars(study), "schools": study.schools.assign(network=study.schools["school"])})
+    own.school_networks = first_networks(own.schools[own.schools["arm"] == "member"])
     own.tables = SimpleNamespace(networks=by_school.rename("type").rename_axis("network").reset_index())
     fitted = {one.term: one.estimate for one in split(own, spec).estimates if one.estimand == "att_split"}
     again = {one.term: one.value for one in split_again(study.cohort, spec, study.panel)}

@@ -59,6 +59,7 @@ def study(
         cohort=made,
         panel=folder,
         instrument=instrument,
+        school_networks=None,
         tables=SimpleNamespace(
             spells=pd.DataFrame({"network": [1, 2, 2], "school": [1, 2, 4]}), products=inventory(products)
         ),

@@ -101,7 +101,7 @@ def test_benefit_is_told_with_interval_months_and_schools() -> None:
     )
     assert found["short"] == "Better results from the third year on."
     assert found["reasons"] == []
-    assert found["gates"] == {"pass": 16, "caution": 0, "fail": 0}
+    assert found["gates"] == {"pass": 17, "caution": 0, "fail": 0}
     assert found["governed_by"] == "published"
     assert found["headline"]["estimate"] == 0.12
     assert found["headline"]["event_time"] is None

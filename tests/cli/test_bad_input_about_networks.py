@@ -42,7 +42,9 @@ def spoilt(folder: Path) -> TinyStudy:
             "columns": {"network_id": "net", "school_id": "school", "teacher_id": "teacher", "joined": "from"},
         }
     )
-    staff = [(f"T{s}", year, s) for year in range(2011, 2018) for s in range(1, 15)]
+    # In 2017 T2, who took part, teaches in school 12, which never joins; T9 stands in two registers in 2012.
+    staff = [(f"T{s}", year, 12 if (s, year) == (2, 2017) else s) for year in range(2011, 2018) for s in range(1, 15)]
+    staff.append(("T9", 2012, 10))
     study.files["staff.csv"] = "teacher,year,school\n" + "".join(f"{t},{y},{s}\n" for t, y, s in staff)
     columns = {"teacher_id": "teacher", "school_id": "school"}
     study.sources["teachers"] = [{"files": "staff.csv", "year": {"column": "year"}, "columns": columns}]
@@ -110,7 +112,9 @@ def measure(study: TinyStudy, name: str) -> pd.DataFrame:
     ("rule", "table", "count"),
     [
         ("membership_without_date", "memberships", 1),
+        ("teacher_in_two_registers", "teachers", 2),
         ("teacher_in_two_schools", "memberships", 1),
+        ("participant_in_comparison_school", "teachers", 1),
         ("network_of_one_school", "networks", 1),
         ("share_over_one", "teaching", 1),
         ("shares_over_one", "teaching", 1),
@@ -143,3 +147,42 @@ def test_a_condition_measured_after_the_outcome_is_refused_as_a_moderator(descri
     records = pd.read_parquet(described.results / "restricted" / "estimate" / "by_focus.records.parquet")
     assert not records["estimand"].isin(["moderation_slope", "moderation_slope_naive"]).any()
     assert "after the outcome" in said
+
+
+@pytest.fixture(scope="module")
+def gate(described: TinyStudy) -> dict[str, str]:
+    """What the gate about data of networks says, before and behind the door."""
+    for stage, more in (("estimate", ("--model", "by_focus")), ("estimate", ("--model", "cs")), ("challenge", ())):
+        assert described.stage(stage, *more) == 0, stage
+    assert described.stage("release") == 0
+    formed = pd.read_parquet(described.results / "restricted" / "challenge" / "gates.parquet").set_index("gate")
+    left = pd.read_csv(described.tables / "gates.csv").set_index("gate")
+    assert left.loc["network_data", "result"] == formed.loc["network_data", "result"] == "caution"
+    return {"formed": formed.loc["network_data", "statement"], "released": left.loc["network_data", "statement"]}
+
+
+FEWER = "fewer than 10"
+SAID = [
+    ("{} without a date of joining", "1 membership", FEWER),
+    ("{} records with two schools or roles in one year", "2 teacher", FEWER),
+    ("{} with memberships through two schools at once (more than 5 %)", "1 teacher", FEWER),
+    ("{} who had taken part and was on the staff of a comparison school (more than 20 %)", "1 teacher", FEWER),
+    ("{} with such a teacher", "1 comparison school", "1"),
+    ("{} that never had two schools (more than 20 %)", "1 network", "1"),
+    ("{} with a share outside 0 to 1 (more than 5 %)", "1 lesson", FEWER),
+    ("{} record whose shares of teaching sum to more than 1 (more than 5 %)", "1 pupil", FEWER),
+    ("{} to somebody whom no register knows (more than 5 %)", "1 tie", FEWER),
+    ("{} outside its scale", "1 response", FEWER),
+    ("{} of a questionnaire with too few people for a reliability (more than 20 %)", "1 wave", "1"),
+    ("{} refused as measured after the outcome (more than 20 %)", "1 condition", "1"),
+]
+
+
+@pytest.mark.parametrize(("words", "found", "told"), SAID)
+def test_every_kind_of_bad_data_about_networks_stands_in_the_gate_that_is_released(
+    gate: dict[str, str], words: str, found: str, told: str
+) -> None:
+    """Counts of people and their records are told by the rule of the door."""
+    assert words.format(found) in gate["formed"]
+    noun = found.split(" ", 1)[1]
+    assert words.format(f"{told} {noun}") in gate["released"]

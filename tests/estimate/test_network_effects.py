@@ -14,8 +14,12 @@ from plneval.estimate.sample import Exclusions, SchoolSample
 NO_PUPILS = PupilCounts(pd.DataFrame({"school": [], "year": [], "pupil": []}))
 
 
-def effects_of(rows: pd.DataFrame) -> NetworkEffects:
-    return network_effects(SchoolSample(rows, "z", "schools", Exclusions()), NO_PUPILS)
+def effects_of(rows: pd.DataFrame, school_networks: pd.DataFrame | None = None) -> NetworkEffects:
+    return network_effects(SchoolSample(rows, "z", "schools", Exclusions()), NO_PUPILS, school_networks)
+
+
+def counting(*rows: tuple[int, int, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["school", "network", "part"])
 
 
 def school(number: int, entry: int | None, network: int | None, values: dict[int, float], weight: float = 1.0):
@@ -88,9 +92,61 @@ def drawn(random: np.random.Generator, effect: np.ndarray, noise: float = 0.1) -
     return pd.concat(parts, ignore_index=True)
 
 
-def test_their_weighted_mean_is_the_group_time_headline():
+def test_a_school_of_two_networks_counts_in_both_and_ties_their_errors():
+    """School 2, with half of its weight in either network; the effects of the schools are those above."""
+    found = effects_of(by_hand(), counting((1, 1, 1.0), (2, 1, 0.5), (2, 2, 0.5), (3, 2, 1.0), (4, 3, 1.0)))
+    table = found.table.set_index("unit")
+    # Weights: school 1 has 3 in each of two years, school 2 1 in one, school 3 1 in each of two.
+    assert table["estimate"].to_dict() == pytest.approx({1: 6 / 6.5, 2: (0.5 * 0 - 0.9) / 2.5})
+    assert table["weight"].to_dict() == pytest.approx({1: 6.5 / 9, 2: 2.5 / 9})
+    assert table["n_schools"].to_dict() == {1: 2, 2: 2}
+    assert found.members.to_numpy().tolist() == [[1, 1], [2, 1], [2, 2], [3, 2]]
+    assert (found.basis.n_schools, found.basis.n_networks) == (5, 2)
+    means = np.array([0.05, 0.1]) * np.sqrt(2)
+    shares = np.array([[3.5 / 6.5, 3 / 6.5], [1.5 / 2.5, 1 / 2.5]])
+    shared = 2 * np.outer(shares @ means, shares @ means)
+    # School 2 (variance 0.02) weighs 0.5/6.5 in the one network and 0.5/2.5 in the other.
+    assert found.covariance[0, 1] == pytest.approx(shared[0, 1] + (0.5 / 6.5) * (0.5 / 2.5) * 0.02)
+    own = np.array([(6 / 6.5) ** 2 * 0.045 + (0.5 / 6.5) ** 2 * 0.02, 0.8**2 * 0.045 + 0.2**2 * 0.02])
+    assert np.diag(found.covariance) == pytest.approx(np.diag(shared) + own)
+
+
+def test_networks_of_the_very_same_schools_count_as_one():
+    halves = counting(*((school, network, 0.5) for school in (1, 2) for network in (1, 2)), (3, 3, 1.0))
+    found = effects_of(by_hand(), halves)
+    alone = effects_of(by_hand(), counting((1, 1, 1.0), (2, 1, 1.0), (3, 3, 1.0)))
+    pd.testing.assert_frame_equal(found.table, alone.table)
+    assert found.covariance == pytest.approx(alone.covariance)
+    assert found.warnings[-1] == "1 networks share all their schools with another one and count with it as one"
+    assert found.basis.n_networks == 3
+
+
+def test_networks_that_cannot_be_told_apart_have_no_effects():
+    tangle = counting((1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.5), (2, 3, 0.5), (3, 1, 1.0))
+    with pytest.raises(NoNetworkEffects, match="cannot be told apart"):
+        effects_of(by_hand(), pd.concat([tangle, counting((3, 4, 0.0))]).replace({"part": {0.0: 0.25}}))
+
+
+def chained(rows: pd.DataFrame) -> pd.DataFrame:
+    """Parts in which the first school of every network counts with half of itself for the next network."""
+    first = rows.dropna(subset=["network"]).drop_duplicates("school")[["school", "network"]].astype("int64")
+    linked = first.drop_duplicates("network").iloc[:-1]
+    own = first.assign(part=np.where(first["school"].isin(linked["school"]), 0.5, 1.0))
+    return pd.concat([own, linked.assign(network=linked["network"] + 1, part=0.5)], ignore_index=True)
+
+
+def test_what_another_rule_leaves_alone_is_the_same_to_the_last_bit():
     rows = drawn(np.random.default_rng(5), np.linspace(-0.2, 0.4, 8))
-    found = effects_of(rows)
+    own = rows.dropna(subset=["network"]).drop_duplicates("school")[["school", "network"]].astype("int64")
+    first, other = effects_of(rows), effects_of(rows, own.assign(part=1.0))
+    pd.testing.assert_frame_equal(first.table, other.table, check_exact=True)
+    assert (first.covariance == other.covariance).all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_their_weighted_mean_is_the_group_time_headline(shared: bool):
+    rows = drawn(np.random.default_rng(5), np.linspace(-0.2, 0.4, 8))
+    found = effects_of(rows, chained(rows) if shared else None)
     cells = did.att_gt(
         rows.assign(entry_year=rows["entry_year"].astype("float64")),
         outcome="y",
@@ -121,6 +177,25 @@ def test_the_covariance_is_that_of_repeated_studies():
     off = ~np.eye(12, dtype=bool)
     assert told[off].mean() == pytest.approx(np.cov(errors.T)[off].mean(), abs=0.0003)
     assert draws[0].warnings == (POOLED,)
+
+
+def test_schools_that_networks_share_make_their_errors_go_together():
+    """Against repeated studies without effects: eleven pairs of networks share a school, half of it in each."""
+    random = np.random.default_rng(12)
+    draws = [drawn(random, np.zeros(12)) for _ in range(60)]
+    found = [effects_of(rows, chained(rows)) for rows in draws]
+    errors, told = (
+        np.array([one.table["estimate"] for one in found]),
+        np.mean([one.covariance for one in found], axis=0),
+    )
+    linked = [(k, k + 1) for k in range(11)]
+    products = np.array([[own[a] * own[b] for a, b in linked] for own in errors]).mean(axis=1)
+    monte_carlo = products.std(ddof=1) / np.sqrt(len(products))
+    of_pairs = np.mean([told[a, b] for a, b in linked])
+    assert of_pairs == pytest.approx(products.mean(), abs=3 * monte_carlo)
+    # Comparison schools alone would leave them as alike as networks that share nothing.
+    apart = np.mean([told[a, b] for a in range(12) for b in range(a + 2, 12)])
+    assert products.mean() - apart > 3 * monte_carlo
 
 
 def test_a_study_without_comparison_schools_or_third_years_has_none():

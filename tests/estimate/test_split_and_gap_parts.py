@@ -15,6 +15,7 @@ from scipy import stats
 from plneval.config.network_models import GapParts, Split
 from plneval.estimate.fit import Fit
 from plneval.estimate.gap_parts import gap_parts
+from plneval.estimate.network_effects import first_networks
 from plneval.estimate.split import split
 
 # What each school gains two years after 2012: member schools 1 to 6 of three networks, comparison schools 7 to 12.
@@ -50,6 +51,7 @@ def study(folder: Path, types: dict[int, str | None] | None = None, minimum: int
         panel=panel,
         school=pd.read_parquet(panel / "panel_school.parquet"),
         schools=schools,
+        school_networks=first_networks(schools),
         tables=SimpleNamespace(networks=pd.DataFrame({"network": described.index, "type": described.to_numpy()})),
     )
 

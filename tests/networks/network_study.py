@@ -91,9 +91,16 @@ def four_schools(**changes: Any) -> StudyTables:
     staff = {"A": ["a1", "a2"], "B": ["b1", "b2", "b3"], "C": ["c1"], "D": ["d1"]}
     given: dict[str, Any] = {
         "schools": [
-            {"school_id": "A", "area": "north", "arm": "member", "entry_year": 2014},
-            {"school_id": "B", "area": "north", "arm": "member", "entry_year": 2016},
-            {"school_id": "C", "area": "south", "arm": "member", "entry_year": 2013, "status": "left_censored"},
+            {"school_id": "A", "area": "north", "arm": "member", "entry_year": 2014, "network": 1},
+            {"school_id": "B", "area": "north", "arm": "member", "entry_year": 2016, "network": 1},
+            {
+                "school_id": "C",
+                "area": "south",
+                "arm": "member",
+                "entry_year": 2013,
+                "status": "left_censored",
+                "network": 3,
+            },
             {"school_id": "D", "area": "south"},
         ],
         "networks": [

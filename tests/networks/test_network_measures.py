@@ -19,6 +19,8 @@ from plneval.describe.network_registry import (
     teacher_timeline,
 )
 from plneval.describe.network_structure import network_structure
+from plneval.networks.data_checks import data_checks
+from plneval.networks.problems import participants_elsewhere
 from plneval.networks.structure import structure
 from plneval.networks.timeline import timeline
 
@@ -68,6 +70,7 @@ def test_schools_in_several_networks_are_counted_under_each_rule() -> None:
     assert found["n_schools"].tolist() == [1, 1, 1]
     assert found["n_school_years"].tolist() == [1, 1, 1]
     assert found["n_other_network"].to_dict() == {"first": 0, "strongest_dose": 1, "all": 1}
+    assert found["n_schools_elsewhere"].to_dict() == {"first": 0, "strongest_dose": 1, "all": 1}
     assert found["declared"].tolist() == [True, False, False]
 
 
@@ -124,3 +127,30 @@ def test_problems_tell_the_rule_and_what_was_done() -> None:
     assert found.loc["network_of_one_school", "count"] == 2
     assert found.loc["network_of_one_school", "table"] == "networks"
     assert "never had two schools" in found.loc["network_of_one_school", "meaning"]
+
+
+def test_participants_who_go_to_a_comparison_school_are_counted_from_their_first_year_on() -> None:
+    staff = [("a1", 2014, "A"), ("a1", 2015, "D"), ("a1", 2016, "D"), ("b1", 2014, "D"), ("b1", 2016, "B")]
+    staff += [("d1", 2016, "D"), ("b2", 2017, "A")]
+    tables = four_schools(teachers=[{"teacher_id": t, "year": y, "school_id": s} for t, y, s in staff])
+    # a1 took part from 2014 on; b1 was at D before taking part, d1 never took part, A is no comparison school.
+    found = participants_elsewhere(tables)
+    assert found[["school", "year"]].to_numpy().tolist() == [[4, 2015], [4, 2016]]
+    assert found["teacher"].nunique() == 1
+    problems = network_problems(of(tables)).set_index("rule")
+    assert problems.loc["participant_in_comparison_school", ["table", "count"]].tolist() == ["teachers", 1]
+    checks = data_checks(tables, []).set_index("rule")
+    # Teachers who ever took part: a1, b1, b2, c1; D alone never joins.
+    assert checks.loc["participant_in_comparison_school"].tolist() == [1, 4]
+    assert checks.loc["comparison_school_with_participant"].tolist() == [1, 1]
+    unknown = data_checks(four_schools(teachers=[]), []).set_index("rule")
+    assert unknown.loc["comparison_school_with_participant"].tolist() == [0, 0]
+
+
+def test_checks_know_of_how_many_records_rules_found_some() -> None:
+    lost = [("memberships", "joined", "missing_key"), ("memberships", "school_id", "unknown_school")]
+    checks = data_checks(four_schools(rejections=lost), []).set_index("rule")
+    # Ten memberships are kept, and two were rejected, one of them for its date.
+    assert checks.loc["membership_without_date"].tolist() == [1, 12]
+    assert checks.loc["network_of_one_school"].tolist() == [2, 3]
+    assert checks.loc["tie_to_unknown_person"].tolist() == [0, 0]

@@ -14,7 +14,7 @@ ROWS: dict[str, list[tuple[object, ...]]] = {
         ("type", "St Mary's own circle", 1, 2, 1, 0, 0, 0, 2.0, 3.0),
         ("type", "the two of us", 2, 2, 2, 0, 1, 0, 1.0, 3.75),
     ],
-    "network_overlap": [("first", 2, 8, 0, True), ("strongest_dose", 2, 8, 5, False), ("all", 2, 8, 8, False)],
+    "network_overlap": [("first", 2, 8, 0, 0, True), ("strongest_dose", 2, 8, 5, 1, False), ("all", 2, 8, 8, 2, False)],
     "network_timeline": [
         ("", 2015, 13, 34, 0, 34, 0, 0),
         ("", 2016, 13, 33, 0, 0, 1, 0),

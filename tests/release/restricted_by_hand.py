@@ -88,8 +88,8 @@ def frames() -> dict[str, pd.DataFrame]:
     ]
     return {
         **{name: pd.DataFrame(columns=list(door.columns)) for name, door in NETWORK_TABLES.items()},
+        **{name: table for name, table in made.items() if name in TABLES},
         **membership_tables(),
-        **made,
         "flow": pd.DataFrame(flow, columns=list(TABLES["flow"].columns)),
         "entry_groups": entry,
         "ledger": pd.DataFrame(

@@ -24,7 +24,7 @@ MANY: dict[str, list[tuple[Any, ...]]] = {
         ("type", "other types", 8, 26, 8, 7, 1, 0, 3.25, 6.125),
         ("focus", "vocabulary", 2, 6, 2, 2, 0, 0, None, None),
     ],
-    "network_overlap": [("first", 2, 8, 0, True), ("strongest_dose", 2, 8, 5, False), ("all", 2, 8, 8, False)],
+    "network_overlap": [("first", 2, 8, 0, 0, True), ("strongest_dose", 2, 8, 5, 1, False), ("all", 2, 8, 8, 2, False)],
     "network_timeline": [
         ("", 2015, 13, 31, 4, 27, 0, 0),
         ("", 2016, 16, 40, 0, 10, 1, 0),
@@ -67,7 +67,7 @@ MANY: dict[str, list[tuple[Any, ...]]] = {
 }
 ONE: dict[str, list[tuple[Any, ...]]] = {
     "network_registry": [("all", "", 1, 26, 1, 0, 0, 0, None, None)],
-    "network_overlap": [("first", 0, 0, 0, True)],
+    "network_overlap": [("first", 0, 0, 0, 0, True)],
     "network_timeline": [("", 2015, 1, 10, 0, 10, 0, 0), ("", 2016, 1, 19, 0, 10, 1, 0)],
     "network_exit_timing": [(0, 24, 0, 0.0, 1.0), (1, 24, 3, 0.125, 0.875)],
     "network_exits": [("joined", 24, 3.1), ("left", 3, 1.0), ("returned", 0, None), ("out_at_end", 3, 1.5)],

@@ -32,7 +32,12 @@ def test_many_networks_are_told_by_type_year_and_group(released: Study) -> None:
     assert membership_tables.not_recorded(many) == ""
     overlap = membership_tables.overlap(many)
     assert overlap.startswith("2 schools took part in several networks at once (8 school-years); as declared")
-    assert "5 of these school-years would count for another one" in overlap
+    assert "the effect on such a school counts for the network joined first, wherever effects are told by" in overlap
+    assert "By the network with most hours, 1 of these schools would count for another one." in overlap
+    table = many["network_overlap"].assign(declared=[False, False, True])
+    by_all = membership_tables.overlap(replace(many, tables={**many.tables, "network_overlap": table}))
+    assert "counts for all of them in equal parts" in by_all
+    assert "2 of these schools count for another network than the one joined first, or not for it alone." in by_all
     registry = membership_tables.registry(many)
     assert registry["Networks by"].tolist() == ["All networks", "Type", "", "Focus"]
     by_type = membership_tables.timeline_by_type(many)

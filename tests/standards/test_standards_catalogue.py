@@ -115,3 +115,12 @@ def test_importing_the_standards_pulls_in_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_only_undated_memberships_can_refuse_and_limits_rise() -> None:
+    rules = standards.load("network_data")
+    assert [rule.key for rule in rules.rules if rule.fail_above is not None] == ["membership_without_date"]
+    turned = rules.model_dump()
+    turned["rules"] = [{**turned["rules"][0], "caution_above": 0.3}]
+    with pytest.raises(ValidationError, match="fails before it is at caution"):
+        records.NetworkDataRules.model_validate(turned)

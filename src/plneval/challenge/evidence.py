@@ -26,6 +26,8 @@ MEASURES: Final = (
     "entry_groups",
     "mdes",
     "missingness",
+    "network_checks",
+    "network_data",
     "networks",
 )
 """Measures that gates read."""
@@ -44,6 +46,7 @@ class Evidence:
     records : all models' records.
     recomputed, recovery : what the independent computation and the comparison with planted effects gave.
     sensitivity : tables of :mod:`plneval.challenge.sensitivity` by name.
+    findings : tables of :mod:`plneval.challenge.network_findings` by name.
     """
 
     cohort: Cohort
@@ -55,6 +58,7 @@ class Evidence:
     recomputed: pd.DataFrame
     recovery: pd.DataFrame
     sensitivity: Mapping[str, pd.DataFrame]
+    findings: Mapping[str, pd.DataFrame]
 
     @cached_property
     def model(self) -> str:

@@ -48,6 +48,7 @@ class Gate:
     statement : one or two sentences for reports.
     because : for a gate that does not pass, the clause that follows "because" in a verdict.
     published_result : the result by the published threshold alone, where a chosen one differs.
+    touches_headline : whether a caution is a reservation about the headline, and not only about what is beside it.
     """
 
     gate: str
@@ -58,6 +59,7 @@ class Gate:
     statement: str
     because: str = ""
     published_result: Result | None = None
+    touches_headline: bool = True
 
     @property
     def governed_by_choice(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plneval.challenge import balance_gates, computation_gates, design_gates, sensitivity_gates
+from plneval.challenge import balance_gates, computation_gates, design_gates, network_gates, sensitivity_gates
 from plneval.challenge.baseline_gate import baseline_equivalence
 from plneval.challenge.comparison_gate import comparison_coverage
 from plneval.challenge.evidence import Evidence
@@ -17,6 +17,7 @@ FORM = (
     design_gates.clusters,
     design_gates.networks,
     design_gates.membership_timing,
+    network_gates.network_data,
     design_gates.leavers,
     balance_gates.composition,
     balance_gates.missing_outcomes,

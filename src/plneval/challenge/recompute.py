@@ -84,7 +84,8 @@ def recompute(
     spec : the model; its records are those with its label and outcome.
     panel : folder that prepare wrote.
     records : records of one or of all models.
-    study : tables of networks, for models about them; without it these are not computed again.
+    study : tables of networks, and whose rule says which networks schools count for; without it, models about networks
+        are not computed again.
 
     Returns
     -------

@@ -19,13 +19,13 @@ def _after_leaving(study: NetworkStudy, spec: Any) -> list[Recomputed]:
 def _split(study: NetworkStudy, spec: Any) -> list[Recomputed]:
     from plneval.challenge.recompute_split import split_again
 
-    return split_again(study.cohort, spec, study.panel)
+    return split_again(study.cohort, spec, study.panel, study)
 
 
 def _spread(study: NetworkStudy, spec: Any) -> list[Recomputed]:
     from plneval.challenge.recompute_spread import spread_again
 
-    return spread_again(study.cohort, spec, study.panel)
+    return spread_again(study.cohort, spec, study.panel, study)
 
 
 def _diffusion(study: NetworkStudy, spec: Any) -> list[Recomputed]:

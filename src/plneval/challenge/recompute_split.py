@@ -13,37 +13,54 @@ from plneval.challenge.recompute_group_time import long_differences, school_rows
 from plneval.config.cohort import Cohort
 from plneval.config.models import GroupTime
 from plneval.config.network_models import Split
+from plneval.networks.study import NetworkStudy
 from plneval.standards import load
 
 OF_PANEL: Final = ("area", "phase", "network_type")
 """What the panel itself holds of a school; a network's focus and composition are not in it."""
 
 
-def split_again(cohort: Cohort, spec: Split, panel: Path) -> list[Recomputed]:
+def split_again(cohort: Cohort, spec: Split, panel: Path, study: NetworkStudy | None = None) -> list[Recomputed]:
     """Every part's effect from the third year on by the regressions of :mod:`plneval.challenge.recompute_group_time`.
 
     Parts by focus and composition, rare values that were taken together, and models with covariates are not computed
-    again.
+    again. By type, schools count for the networks that the study's rule gives them (for their first one, the panel's,
+    without a study), with that part of their weight.
     """
     if spec.covariates or spec.by not in (*OF_PANEL, "deprivation", "disadvantaged_share"):
         return []
     as_cells = GroupTime.of(spec, spec.comparison)
     rows = school_rows(cohort, as_cells, panel, spec.subgroup)
     size = weights(cohort, rows)
-    part = rows[spec.by] if spec.by in OF_PANEL else rows["school"].map(_thirds(panel, spec.by))
+    if spec.by == "network_type":
+        shares = _shares_by_type(rows, study)
+    else:
+        part = rows[spec.by] if spec.by in OF_PANEL else rows["school"].map(_thirds(panel, spec.by))
+        shares = pd.DataFrame({"school": rows["school"], "part": part, "share": 1.0}).dropna().drop_duplicates("school")
     third = load("follow_up").headline_from_event_time
     by = f"statsmodels {version('statsmodels')}, long differences"
     found = []
-    for name in sorted(part[rows["entry_year"].notna()].dropna().unique()):
-        own = part == name
-        if spec.by == "network_type":
-            own |= rows["entry_year"].isna()
-        cells = long_differences(rows[own.fillna(False).astype(bool)], size, as_cells)
+    never = rows["entry_year"].isna()
+    for name in sorted(shares.loc[shares["school"].isin(rows.loc[~never, "school"]), "part"].unique()):
+        share = shares.loc[shares["part"] == name].groupby("school")["share"].sum()
+        own = rows["school"].isin(share.index) | (never if spec.by == "network_type" else False)
+        cells = long_differences(rows[own], size * share.reindex(size.index).fillna(1.0), as_cells)
         late = [cell for cell in cells if cell.year - cell.group >= third]
         if late:
             value, se = stacked(late)
             found.append(Recomputed("att_split", f"{spec.by}:{name}", value, se, by))
     return found
+
+
+def _shares_by_type(rows: pd.DataFrame, study: NetworkStudy | None) -> pd.DataFrame:
+    """Types of the networks that member schools count for: school, part (the type), share of the school's weight."""
+    if study is None:
+        first = rows.loc[rows["entry_year"].notna(), ["school", "network_type"]].drop_duplicates("school")
+        return first.rename(columns={"network_type": "part"}).dropna().assign(share=1.0)
+    networks = study.tables.networks
+    kinds = dict(zip(networks["network"], networks["type"], strict=True)) if "type" in networks else {}
+    table = study.school_networks.rename(columns={"part": "share"})
+    return table.assign(part=table["network"].map(kinds).astype("object")).dropna(subset=["part"])
 
 
 def _thirds(panel: Path, by: str) -> pd.Series:

@@ -14,29 +14,33 @@ from plneval.challenge.recompute import Recomputed
 from plneval.config.cohort import Cohort
 from plneval.config.network_models import Spread
 from plneval.estimate.counts import PupilCounts
-from plneval.estimate.network_effects import NoNetworkEffects, network_effects
+from plneval.estimate.network_effects import NoNetworkEffects, first_networks, network_effects
 from plneval.estimate.sample import modelled_column, read_school_sample
+from plneval.networks.study import NetworkStudy
 from plneval.standards import load
 
 Array = npt.NDArray[np.float64]
 
 
-def spread_again(cohort: Cohort, spec: Spread, panel: Path) -> list[Recomputed]:
+def spread_again(cohort: Cohort, spec: Spread, panel: Path, study: NetworkStudy | None = None) -> list[Recomputed]:
     """Mean over networks and its standard error (Knapp and Hartung's: the residual scale of the regression).
 
     The networks' effects are computed again; their covariance is not: no other library has it, so it is taken as
-    estimated. The variance between networks solves the restricted likelihood's equation in dense matrices.
+    estimated. The variance between networks solves the restricted likelihood's equation in dense matrices. Schools
+    count for the networks that the study's rule gives them; which these are is not worked out again.
     """
     column = modelled_column(cohort, spec.outcome)
     sample = read_school_sample(panel, cohort, spec.outcome, spec.subgroup, column)
     try:
-        fitted = network_effects(sample, PupilCounts.read(panel, spec.outcome, spec.subgroup))
+        counting = first_networks(sample.rows) if study is None else study.school_networks
+        fitted = network_effects(sample, PupilCounts.read(panel, spec.outcome, spec.subgroup), counting)
     except NoNetworkEffects:
         return []
     networks = [int(one) for one in fitted.table["unit"]]
-    effects = _effects(_long(cohort, spec, panel, column), networks)
     if len(networks) < 2:
         return []
+    rows = _long(cohort, spec, panel, column)
+    effects = _effects(rows, [_parts(counting, network) for network in networks])
     import statsmodels.api as sm
 
     total = fitted.covariance + _tau2(effects, fitted.covariance) * np.eye(len(effects))
@@ -45,8 +49,14 @@ def spread_again(cohort: Cohort, spec: Spread, panel: Path) -> list[Recomputed]:
     return [Recomputed("network_effect_mean", "", float(fit.params[0]), float(fit.bse[0]), by)]
 
 
+def _parts(counting: pd.DataFrame, network: int) -> dict[int, float]:
+    """Part of each school that counts for a network."""
+    own = counting.loc[counting["network"] == network]
+    return {int(school): float(part) for school, part in zip(own["school"], own["part"], strict=True)}
+
+
 def _long(cohort: Cohort, spec: Spread, panel: Path, column: str) -> pd.DataFrame:
-    """Long differences: school, network, entry (of the cell), year, difference, treated, weight."""
+    """Long differences: school, entry (of the cell), year, difference, treated, weight."""
     table = read_table(panel / "panel_school.parquet")
     rows = table[(table["outcome"] == spec.outcome) & (table["subgroup"] == spec.subgroup) & table[column].notna()]
     size = rows.groupby("school")["n"].mean() if cohort.design.weight == "pupils" else None
@@ -67,14 +77,19 @@ def _long(cohort: Cohort, spec: Spread, panel: Path, column: str) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
-def _effects(rows: pd.DataFrame, networks: list[int]) -> Array:
-    """Coefficient of membership, cell by cell, averaged over a network's cells by the weight of its schools."""
+def _effects(rows: pd.DataFrame, networks: list[dict[int, float]]) -> Array:
+    """Coefficient of membership, cell by cell, averaged over a network's cells by the weight of its schools.
+
+    ``networks`` has the part with which each of a network's schools counts for it.
+    """
     import statsmodels.api as sm
 
     found = []
-    for network in networks:
+    for parts in networks:
         values, weights = [], []
-        for _, cell in rows[(rows["treated"] == 0) | (rows["network"] == network)].groupby(["entry", "year"]):
+        part = rows["school"].map(parts).where(rows["treated"] == 1, 1.0)
+        own_rows = rows.assign(weight=rows["weight"] * part)[part.notna()]
+        for _, cell in own_rows.groupby(["entry", "year"]):
             own = cell["treated"] == 1
             if not own.any():
                 continue

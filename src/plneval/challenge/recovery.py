@@ -12,8 +12,10 @@ from plneval.artifacts import read_json
 from plneval.challenge.planted_equity import planted_interaction
 from plneval.challenge.planted_lasting import planted_criterion
 from plneval.challenge.planted_networks import PLANTED
+from plneval.challenge.planted_spread import PLANTED_SPREAD
 from plneval.config.models import ModelSpec
 from plneval.errors import UserError
+from plneval.estimate.split_parts import OF_NETWORKS
 
 COLUMNS: Final = {
     "model": "str",
@@ -32,7 +34,7 @@ BY_EVENT_TIME: Final = "did.att_gt"
 """The estimator whose event times are those of the truth; the two-way event study pools its ends."""
 
 
-def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
+def recovery(truth: Path | None, records: pd.DataFrame, first_networks: bool = True) -> pd.DataFrame:
     """Compare the third-year-on effects of all models, and group-time effects by event time, with the planted ones.
 
     Planted effects are averages over treated pupils in standard deviations of never- and not-yet-treated pupils of the
@@ -46,6 +48,8 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
     ----------
     truth : ``truth.json`` of a simulated study (``docs/simulate.md``); None for a real study.
     records : records of all models.
+    first_networks : whether every school counts for its first network, by which the truth tells networks and their
+        kinds apart. Otherwise effects by network and by kind of network have no planted value.
 
     Returns
     -------
@@ -63,6 +67,8 @@ def recovery(truth: Path | None, records: pd.DataFrame) -> pd.DataFrame:
     planted = _read(truth)
     rows = []
     for record in records.to_dict("records"):
+        if not first_networks and _by_network(record):
+            continue
         value = planted_effect(planted, record)
         if value is not None and pd.notna(record["estimate"]):
             rows.append(_compared(record, value))
@@ -127,6 +133,11 @@ def planted_effect(planted: dict[str, Any], record: dict[Any, Any]) -> float | N
         by_event_time = planted["effects"].get("event_time", {}).get(outcome, {})
         return _number(by_event_time.get(str(record["event_time"]), {}).get("all"))
     return None
+
+
+def _by_network(record: dict[Any, Any]) -> bool:
+    kind = str(record["term"]).split(":")[0]
+    return record["estimand"] in PLANTED_SPREAD or (record["estimand"] == "att_split" and kind in OF_NETWORKS)
 
 
 def _number(value: Any) -> float | None:

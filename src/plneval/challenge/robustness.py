@@ -12,6 +12,7 @@ from plneval.config.models import GroupTime
 from plneval.did.att_gt import GroupTimeEffects
 from plneval.did.intervals import Intervals
 from plneval.estimate.group_time import estimate_effects, without_references
+from plneval.estimate.network_effects import first_networks
 from plneval.estimate.sample import Exclusions, SchoolSample
 from plneval.estimate.school_panel import COLUMNS, school_panel
 from plneval.standards import load
@@ -20,22 +21,32 @@ PLACEBO_YEARS = (2, 3)
 """Years by which joining dates are moved back."""
 
 
-def leave_one_out_table(model: str, sample: SchoolSample, spec: GroupTime, limit: int = 200) -> pd.DataFrame:
+def leave_one_out_table(
+    model: str,
+    sample: SchoolSample,
+    spec: GroupTime,
+    school_networks: pd.DataFrame | None = None,
+    limit: int = 200,
+) -> pd.DataFrame:
     """The effect from the third year on without one network after the other, from the lowest to the highest.
 
     Columns: model, position, estimate, se, ci_low, ci_high, n_schools (those of the network left out). Networks are
-    not named. Empty with a single network, or with more than ``limit``.
+    not named. Of a school that counts for several networks (``school_networks``: school, network, part) that part of
+    its weight is left out. Empty with a single network, or with more than ``limit``.
     """
-    networks = sample.rows.loc[sample.rows["entry_year"].notna(), "network"]
+    rows = sample.rows
+    member = rows["entry_year"].notna()
+    counting = first_networks(rows[member]) if school_networks is None else school_networks
+    counting = counting.loc[counting["school"].isin(rows.loc[member, "school"])]
     found = []
-    labels = sorted(networks.dropna().unique())
+    labels = sorted(counting["network"].unique())
     for label in labels if 1 < len(labels) <= limit else []:
-        without = sample.rows["network"].eq(label).fillna(False) & sample.rows["entry_year"].notna()
+        part = rows["school"].map(counting.loc[counting["network"] == label].set_index("school")["part"]).fillna(0.0)
         try:
-            late = _third_year_on(_of(sample, sample.rows[~without]), spec)
+            late = _third_year_on(_of(sample, rows.assign(weight=rows["weight"] * (1 - part))[part < 1]), spec)
         except did.DidError:
             continue
-        found.append((*late, int(sample.rows.loc[without, "school"].nunique())))
+        found.append((*late, int(rows.loc[part > 0, "school"].nunique())))
     table = pd.DataFrame(found, columns=["estimate", "se", "ci_low", "ci_high", "n_schools"])
     table = table.sort_values("estimate", kind="stable", ignore_index=True)
     table.insert(0, "position", np.arange(1, len(table) + 1))

@@ -17,6 +17,7 @@ from plneval.config.models import GroupTime, ModelSpec, Multilevel, TwoWay
 from plneval.estimate.group_time import estimate_effects
 from plneval.estimate.sample import SchoolSample, modelled_column, read_school_sample
 from plneval.estimate.school_panel import in_words
+from plneval.networks.study import NetworkStudy
 
 NUMBERS: Final = dict.fromkeys(("estimate", "se", "ci_low", "ci_high"), "float64")
 COUNTS: Final = {"n_schools": "Int64", "n_members": "Int64"}
@@ -62,7 +63,11 @@ COLUMNS: Final[dict[str, dict[str, str]]] = {
 
 
 def sensitivity(
-    cohort: Cohort, specs: Mapping[str, ModelSpec], panel: Path, records: pd.DataFrame
+    cohort: Cohort,
+    specs: Mapping[str, ModelSpec],
+    panel: Path,
+    records: pd.DataFrame,
+    study: NetworkStudy | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Measure everything that the headline's model allows; what it does not is a line of ``sensitivity_notes``.
 
@@ -71,6 +76,7 @@ def sensitivity(
     specs : the cohort's models by name.
     panel : folder that prepare wrote.
     records : records of all models.
+    study : whose rule says which networks member schools count for; their first when left out.
 
     Returns
     -------
@@ -96,7 +102,8 @@ def sensitivity(
 
         attempt("honest", lambda: events_of(honest_table))
         attempt("pretrend_power", lambda: events_of(power_table))
-        attempt("leave_one_out", lambda: leave_one_out_table(model, sample, spec))
+        counting = None if study is None else study.school_networks
+        attempt("leave_one_out", lambda: leave_one_out_table(model, sample, spec, counting))
         attempt("placebo", lambda: placebo_table(model, sample, spec))
     else:
         notes.append(("honest", "the headline's model has no group-time effects"))

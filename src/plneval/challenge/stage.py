@@ -22,6 +22,7 @@ from plneval.config.instrument import Instrument
 from plneval.config.models import ModelSpec
 from plneval.config.report import Report
 from plneval.errors import UserError
+from plneval.networks.several_networks import counted_elsewhere
 from plneval.networks.study import NetworkStudy
 
 
@@ -57,8 +58,9 @@ def challenge(
     table = gather_records(records, specs, name)
     study = NetworkStudy(cohort, tables, panel, instrument)
     recomputed = recompute_all(cohort, specs, panel, table, study)
-    recovered = recovery(truth, table)
-    measured = sensitivity(cohort, specs, panel, table)
+    recovered = recovery(truth, table, truth is None or not counted_elsewhere(study.tables))
+    measured = sensitivity(cohort, specs, panel, table, study)
+    findings = network_findings(study, specs, table)
     evidence = Evidence(
         cohort=cohort,
         specs=specs,
@@ -69,6 +71,7 @@ def challenge(
         recomputed=recomputed,
         recovery=recovered,
         sensitivity=measured,
+        findings=findings,
     )
     gates = form_gates(evidence)
     document = verdict_document(evidence, gates)
@@ -79,7 +82,7 @@ def challenge(
     for finding, found in measured.items():
         write_table(out / f"{finding}.parquet", found)
     lasting = sustainability(study, specs, table, truth, causal=document["category"] != "not_causal")
-    for finding, found in {**network_findings(study, specs, table), **lasting}.items():
+    for finding, found in {**findings, **lasting}.items():
         write_table(out / f"{finding}.parquet", found)
     write_json(out / "verdict.json", document)
 

@@ -245,7 +245,8 @@ def _by_network(study: NetworkStudy, spec: GroupTime, unit: float) -> dict[int |
     column = modelled_column(study.cohort, spec.outcome)
     sample = read_school_sample(study.panel, study.cohort, spec.outcome, spec.subgroup, column)
     try:
-        found = network_effects(sample, PupilCounts.read(study.panel, spec.outcome, spec.subgroup))
+        pupils = PupilCounts.read(study.panel, spec.outcome, spec.subgroup)
+        found = network_effects(sample, pupils, study.school_networks)
     except NoNetworkEffects:
         return {}
     from scipy import stats

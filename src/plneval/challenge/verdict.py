@@ -19,6 +19,7 @@ REFUSING: Final = (
     "comparison_coverage",
     "pre_trend",
     "clusters",
+    "network_data",
     "convergence",
     "recomputation",
     "recovery",

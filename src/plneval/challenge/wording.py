@@ -21,6 +21,7 @@ RESERVATIONS: Final = {
     "clusters": "the number of independent units is small",
     "networks": "it is about one network only",
     "membership_timing": "it is not always known when schools joined",
+    "network_data": "some memberships have no date",
     "leavers": "many schools left early",
     "composition": "the pupils may have changed in different ways",
     "missing_outcomes": "results are missing",
@@ -37,6 +38,7 @@ REFUSALS: Final = {
     "comparison_coverage": "No causal conclusion: there are no comparison schools.",
     "pre_trend": "No causal conclusion: the schools already moved apart before joining.",
     "clusters": "No causal conclusion: there are too few schools or networks.",
+    "network_data": "No causal conclusion: it is not known who took part.",
     "convergence": "No conclusion: the headline could not be computed.",
     "recomputation": "No conclusion: the headline could not be confirmed.",
     "recovery": "No conclusion: the method misses the planted effect.",
@@ -168,7 +170,7 @@ def _reservations(category: Category, gates: Sequence[Gate]) -> list[str]:
         RESERVATIONS[gate.gate]
         for result in ("fail", "caution")
         for gate in gates
-        if gate.result == result and gate.gate not in left_out and gate.gate in RESERVATIONS
+        if gate.result == result and gate.touches_headline and gate.gate in RESERVATIONS and gate.gate not in left_out
     ]
 
 

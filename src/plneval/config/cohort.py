@@ -93,7 +93,8 @@ class Design(Section):
     them. Not declared: distances are told, and no school is called a neighbour."""
     several_networks: Literal["first", "strongest_dose", "all"] = "first"
     """The network of a school (or teacher) that is in several in one year: the one joined first, the one whose meetings
-    it attended for most hours that year, or all of them in equal parts. Clusters follow the first network always."""
+    it attended for most hours, or all of them in equal parts. For effects that is decided once a school, over its years
+    up to the third of participation. Clusters of inference follow the first network always."""
     networks_consent_to_be_named: bool = False
     """Whether all networks agreed that reports name them beside their effect. Only networks of enough schools are shown
     at all, and places are no ranks. Without such an agreement no network is ever named."""

@@ -8,6 +8,7 @@ from plneval.networks.attendance import network_hours
 from plneval.networks.other_programmes import others_known
 from plneval.networks.problems import RULES, data_problems
 from plneval.networks.registry import Rule, networks_by_rule, registry
+from plneval.networks.several_networks import counted_elsewhere
 from plneval.networks.study import NetworkStudy
 from plneval.networks.timeline import timeline
 
@@ -27,7 +28,13 @@ CHARACTERISTICS = ("type", "focus", "composition", "area")
 NOT_RECORDED = "not recorded"
 SCHOOLS = {"type": "str", "year": "Int64"}
 COUNTS = ("n_networks", "members", "present_at_start", "joined", "left", "returned")
-OVERLAP = {"rule": "str", "n_schools": "Int64", "n_school_years": "Int64", "n_other_network": "Int64"}
+OVERLAP = {
+    "rule": "str",
+    "n_schools": "Int64",
+    "n_school_years": "Int64",
+    "n_other_network": "Int64",
+    "n_schools_elsewhere": "Int64",
+}
 RULES_OF_OVERLAP: tuple[Rule, ...] = ("first", "strongest_dose", "all")
 DATA = {"part": "str", "available": "bool", "needed_for": "str"}
 PROBLEMS = {"rule": "str", "table": "str", "count": "Int64", "meaning": "str"}
@@ -95,8 +102,10 @@ def network_overlap(study: NetworkStudy) -> pd.DataFrame:
     """Schools in several networks at once, under each rule; columns ``OVERLAP``.
 
     ``n_schools`` and ``n_school_years`` are in several networks in some year. ``n_other_network`` are school-years that
-    count for another network than by the rule ``first`` (with ``all``: for several, in equal parts). ``declared`` marks
-    the rule of ``design.several_networks``.
+    count for another network than by the rule ``first`` (with ``all``: for several, in equal parts), year by year.
+    ``n_schools_elsewhere`` are schools whose effect counts for another network than their first, wholly or in part:
+    that is decided once a school (:func:`plneval.networks.several_networks.school_networks`). ``declared`` marks the
+    rule of ``design.several_networks``.
     """
     tables = study.tables
     first = networks_by_rule(tables, "first").set_index(["school", "year"])["network"]
@@ -108,7 +117,8 @@ def network_overlap(study: NetworkStudy) -> pd.DataFrame:
         pairs = pd.MultiIndex.from_frame(several[["school", "year"]])
         other = several.loc[several["network"].to_numpy() != first.reindex(pairs).to_numpy()]
         n_years = len(several.drop_duplicates(["school", "year"]))
-        rows.append((rule, several["school"].nunique(), n_years, len(other.drop_duplicates(["school", "year"]))))
+        years = len(other.drop_duplicates(["school", "year"]))
+        rows.append((rule, several["school"].nunique(), n_years, years, counted_elsewhere(tables, rule)))
     table = pd.DataFrame(rows, columns=list(OVERLAP)).astype(OVERLAP)
     return table.assign(declared=table["rule"] == tables.cohort.design.several_networks)
 

@@ -13,6 +13,7 @@ from plneval.networks.agreement import agreement_table
 from plneval.networks.answers import Scored, scored
 from plneval.networks.conditions import RULES as CONDITION_RULES
 from plneval.networks.conditions import early_conditions
+from plneval.networks.data_checks import data_checks
 from plneval.networks.factor_model import factor_model
 from plneval.networks.reliability import reliability_table
 from plneval.networks.scales import RULES
@@ -189,6 +190,11 @@ def survey_instrument(study: NetworkStudy) -> pd.DataFrame:
     return _table([pd.DataFrame(rows)], INSTRUMENT)
 
 
+def network_checks(study: NetworkStudy) -> pd.DataFrame:
+    """How often data about networks are wrong, of how many records: columns of :func:`data_checks`."""
+    return data_checks(study.tables, list(_forms(study)))
+
+
 def _forms(study: NetworkStudy) -> Iterator[Scored]:
     for name in {} if study.instrument is None else study.instrument.forms:
         one = scored(study, name)
@@ -210,6 +216,7 @@ OF_SURVEYS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
     "survey_agreement": survey_agreement,
     "survey_factor_model": survey_factor_model,
     "survey_notes": survey_notes,
+    "network_checks": network_checks,
     "practice_waves": practice_waves,
 }
 """Measures of surveys, by the name of their table."""

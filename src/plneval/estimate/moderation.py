@@ -14,7 +14,7 @@ from plneval.errors import UserError, did_you_mean
 from plneval.estimate.fit import Basis, Estimate, Fit, no_covariance, no_influence, unestimable
 from plneval.estimate.network_effects import NetworkEffects, NoNetworkEffects
 from plneval.estimate.sample import modelled_column
-from plneval.estimate.spread import COMPARISON, SAMPLE, effects_by_network
+from plneval.estimate.spread import COMPARISON, effects_by_network, sample_words
 from plneval.networks.agreement import within_group_agreement
 from plneval.networks.answers import Scored, scored
 from plneval.networks.conditions import Conditions, early_conditions
@@ -114,10 +114,11 @@ def moderation(study: NetworkStudy, spec: Moderation) -> Fit:
         both for one SD of the true condition; for structure, whose error is not known, the naive slope for one SD.
     """
     column = modelled_column(study.cohort, spec.outcome)
+    sample = sample_words(study)
     try:
         effects, tried = moderators(study, spec)
     except NoNetworkEffects as reason:
-        return unestimable(spec.kind, column, COMPARISON, SAMPLE, {"not_estimated": [str(reason)]})
+        return unestimable(spec.kind, column, COMPARISON, sample, {"not_estimated": [str(reason)]})
     estimates: list[Estimate] = []
     for one in tried:
         estimates += _estimates(one, effects)
@@ -136,7 +137,7 @@ def moderation(study: NetworkStudy, spec: Moderation) -> Fit:
         spec.kind,
         column,
         COMPARISON,
-        SAMPLE,
+        sample,
         tuple(estimates),
         no_covariance(),
         no_influence(),
@@ -246,13 +247,14 @@ def _tried(
         return _none(about, "not_estimable", words[0] if words else f"only {found.k} networks with answers in time")
     used = known.loc[~late] if spec.late == "leave_out" else known
     unit = found.observed_sd if math.isnan(found.slope) else found.true_sd
+    schools = effects.members.loc[effects.members["unit"].isin(used["unit"]), "school"].nunique()
     return Moderator(
         **about,
         state="estimated",
         reason="",
         found=replace(found, warnings=(*found.warnings, *said)),
         unit=unit,
-        schools=int(used["n_schools"].sum()),
+        schools=schools,
     )
 
 
@@ -301,7 +303,7 @@ def _basis(effects: NetworkEffects, networks: int, schools: int) -> Basis:
     whole = effects.basis
     if networks == len(effects.table):
         return whole
-    comparison = (whole.n_schools or 0) - int(effects.table["n_schools"].sum())
+    comparison = (whole.n_schools or 0) - effects.members["school"].nunique()
     fewer = {"n_scores": None, "n_pupils": None, "n_treated": None}
     return replace(whole, n_schools=comparison + schools, n_networks=networks, clusters_treated=networks, **fewer)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -25,20 +24,14 @@ from plneval.estimate.group_time import (
     without_references,
 )
 from plneval.estimate.inference import covariance_table, influence_table, wald_test
-from plneval.estimate.sample import Exclusions, SchoolSample, modelled_column, read_school_sample
+from plneval.estimate.sample import SchoolSample, modelled_column, read_school_sample
 from plneval.estimate.school_panel import in_words, note_dropped
-from plneval.networks.equity_bands import equity_bands
+from plneval.estimate.split_parts import BANDS, OF_NETWORKS, ORDER, note_unknown, of_part, ordered, parts_of
 from plneval.networks.study import NetworkStudy
 from plneval.standards import load
 
 Array = npt.NDArray[np.float64]
 HEADLINE: Final = "att_third_year_on"
-BANDS: Final = {"deprivation": "deprivation_band", "disadvantaged_share": "composition_band"}
-ORDER: Final = ("low", "middle", "high")
-OF_NETWORKS: Final = {"network_type": "type", "network_focus": "focus", "composition": "composition"}
-OTHER: Final = "other"
-"""Values with fewer member schools than the design's smallest entry group, taken together."""
-_STRANGE: Final = re.compile(r"[^\w.,()\[\]* -]+")
 
 
 def split(study: NetworkStudy, spec: Split) -> Fit:
@@ -47,7 +40,9 @@ def split(study: NetworkStudy, spec: Split) -> Fit:
     A part's effect is that of :func:`plneval.estimate.group_time.group_time` on the part's member schools. By
     deprivation, share of disadvantaged pupils, area and phase, comparison schools are of the same part; by type, focus
     and composition of networks, which comparison schools have not, all of them are. Schools that join later are
-    comparison (``not_yet``) within their own part only.
+    comparison (``not_yet``) within their own part only. A school that counts for networks of several kinds
+    (:func:`plneval.networks.several_networks.school_networks`) is in each of their parts with that part of its weight:
+    the parts' mean by weight is the effect on all member schools, against schools that never join.
 
     # ASSUME: parts are told apart by what was so before joining, so that no school moves between them; other things
     # that differ between parts are not adjusted for: a difference between parts is an association.
@@ -75,17 +70,12 @@ def split(study: NetworkStudy, spec: Split) -> Fit:
         "parts": {},
         "intervals": "pointwise",
     }
-    part = sample.rows["school"].map(parts)
-    member = sample.rows["entry_year"].notna()
-    unknown = sample.rows.loc[part.isna() & (member | (spec.by not in OF_NETWORKS)), "school"].nunique()
-    sample.exclusions.add("schools", unknown, f"{spec.by.replace('_', ' ')} not known")
+    note_unknown(sample, parts, spec)
+    joined = sample.rows.loc[sample.rows["entry_year"].notna(), "school"]
     found: list[tuple[Estimate, pd.Series]] = []
-    for name in ordered(list(part[member].dropna().unique())):
-        rows = (part == name) if spec.by not in OF_NETWORKS else ((part == name) & member) | ~member
-        own = SchoolSample(
-            sample.rows.loc[rows.astype(bool)].reset_index(drop=True), column, sample.weight, Exclusions()
-        )
-        estimate, influence = _of_part(own, spec, pupils, f"{spec.by}:{name}", diagnostics)
+    for name in ordered(sorted(parts.loc[parts["school"].isin(joined), "part"].unique())):
+        own = parts.loc[parts["part"] == name]
+        estimate, influence = _of_part(of_part(sample, own, spec), spec, pupils, f"{spec.by}:{name}", own, diagnostics)
         if estimate is not None:
             found.append((estimate, influence))
     if not found:
@@ -112,42 +102,8 @@ def split(study: NetworkStudy, spec: Split) -> Fit:
     )
 
 
-def parts_of(study: NetworkStudy, spec: Split) -> pd.Series:
-    """The part that each school belongs to, by number of the school; missing where it is not known.
-
-    By type, focus and composition: of the school's first network, for member schools only. Values that differ only in
-    signs that a term cannot hold are one.
-    """
-    schools = study.schools.set_index("school")
-    if spec.by in BANDS:
-        bands = equity_bands(study.schools, study.school).set_index("school")
-        return bands[BANDS[spec.by]].astype("object")
-    if spec.by not in OF_NETWORKS:
-        values = schools[spec.by].astype("object")
-    elif OF_NETWORKS[spec.by] in study.tables.networks:
-        described = study.tables.networks.set_index("network")[OF_NETWORKS[spec.by]]
-        values = schools["network"].map(described).astype("object").where(schools["arm"] == "member")
-    else:
-        return pd.Series(None, index=schools.index, dtype="object")
-    values = values.map(_as_term, na_action="ignore")
-    joined = schools.loc[schools["entry_year"].notna() & (schools["status"] == "analysed")].index
-    counts = values.loc[joined].value_counts()
-    few = counts.index[counts < study.cohort.design.minimum_entry_group]
-    return values.where(~values.isin(few), OTHER)
-
-
-def ordered(names: Sequence[str]) -> list[str]:
-    """Thirds from low to high, everything else by the alphabet."""
-    return sorted(names, key=lambda name: (ORDER.index(name), "") if name in ORDER else (len(ORDER), str(name)))
-
-
-def _as_term(name: str) -> str:
-    """A category of the data as a model's term: letters that terms have, the others as a blank."""
-    return " ".join(_STRANGE.sub(" ", str(name)).split()) or OTHER
-
-
 def _of_part(
-    sample: SchoolSample, spec: Split, pupils: PupilCounts, term: str, diagnostics: dict[str, Any]
+    sample: SchoolSample, spec: Split, pupils: PupilCounts, term: str, own: pd.DataFrame, diagnostics: dict[str, Any]
 ) -> tuple[Estimate | None, pd.Series]:
     """The part's effect from the third year on and its influence by cluster; None where there is none."""
     said = diagnostics["parts"].setdefault(term, {"exclusions": sample.exclusions.rows})
@@ -168,7 +124,10 @@ def _of_part(
     fit = fit_of(sample, as_group_time, members, pupils, late, said, lone)
     estimate = next(one for one in fit.estimates if one.estimand == HEADLINE)
     influence = fit.influence.loc[fit.influence["term"] == estimate.key]
-    estimate = _with_few_clusters(replace(estimate, estimand="att_split", term=term))
+    used = members.rows(sample.rows, late[0].cells)[0] & sample.rows["entry_year"].notna()
+    networks = own.loc[own["school"].isin(sample.rows.loc[used, "school"]), "network"].nunique()
+    estimate = replace(estimate, estimand="att_split", term=term, basis=replace(estimate.basis, n_networks=networks))
+    estimate = _with_few_clusters(estimate)
     # A missing cluster is variation that this part alone borrows from its comparison schools.
     labels = [f"c{cluster}" if pd.notna(cluster) else f"{term}:{row}" for row, cluster in influence["cluster"].items()]
     return estimate, pd.Series(influence["influence"].to_numpy(dtype=np.float64), index=labels, dtype="float64")

@@ -10,14 +10,18 @@ from plneval.estimate.counts import PupilCounts
 from plneval.estimate.fit import Estimate, Fit, no_covariance, no_influence, unestimable
 from plneval.estimate.network_effects import NetworkEffects, NoNetworkEffects, network_effects
 from plneval.estimate.sample import Exclusions, modelled_column, read_school_sample
+from plneval.networks.several_networks import counted_elsewhere
 from plneval.networks.spread import Spread as Found
 from plneval.networks.spread import between_network_spread
 from plneval.networks.study import NetworkStudy
 
 COMPARISON: Final = "schools that never join"
-SAMPLE: Final = (
-    "member schools observed before joining and from the third year of participation on, by their first network"
-)
+SAMPLE: Final = "member schools observed before joining and from the third year of participation on, by {networks}"
+NETWORKS: Final = {
+    "first": "their first network",
+    "strongest_dose": "their network of most hours",
+    "all": "their networks, schools of several in equal parts",
+}
 WARNINGS: Final = {
     "one_network": "one network only: how far the effect differs between networks cannot be estimated",
     "few_networks": "fewer than five networks: the spread is close to a guess",
@@ -33,8 +37,14 @@ def effects_by_network(study: NetworkStudy, spec: Spread | Moderation) -> tuple[
     """Networks' effects for a model's outcome and pupils; raises ``NoNetworkEffects`` where there are none."""
     column = modelled_column(study.cohort, spec.outcome)
     sample = read_school_sample(study.panel, study.cohort, spec.outcome, spec.subgroup, column)
-    found = network_effects(sample, PupilCounts.read(study.panel, spec.outcome, spec.subgroup))
+    found = network_effects(sample, PupilCounts.read(study.panel, spec.outcome, spec.subgroup), study.school_networks)
     return found, sample.exclusions
+
+
+def sample_words(study: NetworkStudy) -> str:
+    """The sample in words; the rule for schools of several networks is named where it moves a school."""
+    rule = study.cohort.design.several_networks
+    return SAMPLE.format(networks=NETWORKS[rule if counted_elsewhere(study.tables) else "first"])
 
 
 def found_spread(study: NetworkStudy, spec: Spread) -> tuple[NetworkEffects, Found]:
@@ -54,10 +64,11 @@ def spread(study: NetworkStudy, spec: Spread) -> Fit:
         ``networks_below_zero`` (share of the population of networks). Nothing where there is one network.
     """
     column = modelled_column(study.cohort, spec.outcome)
+    sample = sample_words(study)
     try:
         effects, found = found_spread(study, spec)
     except NoNetworkEffects as reason:
-        return unestimable(spec.kind, column, COMPARISON, SAMPLE, {"not_estimated": [str(reason)]})
+        return unestimable(spec.kind, column, COMPARISON, sample, {"not_estimated": [str(reason)]})
     schools = [int(n) for n in effects.table["n_schools"]]
     alone = sum(n == 1 for n in schools)
     diagnostics: dict[str, Any] = {
@@ -76,7 +87,7 @@ def spread(study: NetworkStudy, spec: Spread) -> Fit:
     }
     if found.state != "estimated":
         diagnostics["not_estimated"] = [WARNINGS["one_network"]]
-        return unestimable(spec.kind, column, COMPARISON, SAMPLE, diagnostics)
+        return unestimable(spec.kind, column, COMPARISON, sample, diagnostics)
     said = tuple(WARNINGS[code] for code in found.warnings if code in WARNINGS)
     if alone:
         said = (*said, f"{alone} networks of one school, whose own error is that of schools elsewhere")
@@ -134,7 +145,7 @@ def spread(study: NetworkStudy, spec: Spread) -> Fit:
         spec.kind,
         column,
         COMPARISON,
-        SAMPLE,
+        sample,
         estimates,
         no_covariance(),
         no_influence(),

@@ -22,8 +22,9 @@ class Scored:
     answers : as :func:`plneval.networks.scales.read_answers` gives them.
     raw : scale scores with pseudonyms, in the same order as ``scores``.
     scores : scale scores with numbers: wave, date, school, network, cluster, teacher, role, scale, score, n_answered,
-        n_items, year. A respondent who named no network counts for the first network of their school; networks that
-        share schools have one cluster (the network's number otherwise).
+        n_items, year. A respondent who named no network counts for their school's: by the design's rule for schools of
+        several, and for the first where that rule is to count them in all. Networks that share schools have one cluster
+        (the network's number otherwise).
     notes : what happened to answers: rule, form, wave, item, count; respondents without school, network or date are
         counted once a wave, without item.
     """
@@ -47,8 +48,11 @@ def scored(study: NetworkStudy, name: str) -> Scored | None:
     answers = read_answers(surveys, name, form)
     raw, few = scale_scores(answers, form)
     scores = study.tables.with_numbers(raw)
-    # ASSUME: who names no network answers for the one that their school joined first.
-    of_school = study.schools.set_index("school")["network"]
+    # ASSUME: who names no network answers for the one that their school counts for. Answers cannot be divided: where a
+    # school counts for several, they are about the one that it joined first.
+    of_school = study.schools.set_index("school")["network"].copy()
+    whole = study.school_networks.loc[study.school_networks["part"] == 1].set_index("school")["network"]
+    of_school.update(whole.astype("Int64"))
     scores["network"] = scores["network"].astype("Int64").fillna(scores["school"].map(of_school).astype("Int64"))
     scores["year"] = study.tables.calendar.year_of(pd.to_datetime(scores["date"]))
     scores["cluster"] = scores["network"].map(_clusters(study.schools)).fillna(scores["network"])

@@ -15,6 +15,10 @@ RULES = {
     "membership_without_date": "memberships without a date of joining, or with one that cannot be read; rejected",
     "teacher_in_two_registers": "staff records of teachers with two schools or roles in one year; rejected",
     "teacher_in_two_schools": "teachers with memberships through two schools in one year; kept in both",
+    "participant_in_comparison_school": (
+        "teachers who took part and were on the staff of a comparison school in that or a later year; its pupils count "
+        "as not exposed"
+    ),
     "network_of_one_school": "networks that never had two schools at once; kept, but no tie can cross schools",
     "membership_without_year": "memberships that begin after one cut-off and end by the next; they hold no study year",
     "share_over_one": "lessons with a share above 1 or below 0; rejected",
@@ -50,6 +54,7 @@ _TABLES = {
     "share_over_one": "teaching",
     "shares_below_one": "teaching",
     "participant_not_on_staff": "teachers",
+    "participant_in_comparison_school": "teachers",
     "intensity_over_one": "school_years",
 }
 
@@ -76,6 +81,24 @@ def data_problems(tables: StudyTables) -> pd.DataFrame:
     ]
     kinds = {"rule": "str", "table": "str", "count": "Int64", "text": "str"}
     return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
+
+
+def participants_elsewhere(tables: StudyTables) -> pd.DataFrame:
+    """Teachers on the staff of a comparison school in a year in which they take part, or later: teacher, school, year.
+
+    What they learnt goes with them: the comparison school is not untouched. By the staff register; without one nobody
+    is known to have gone.
+    """
+    first = tables.teacher_spells.groupby("teacher")["entry"].min()
+    comparison = tables.schools.loc[tables.schools["arm"] == "comparison", "school"]
+    staff = _pairs_of_staff(tables)
+    later = staff["year"] >= staff["teacher"].map(first).astype("Float64").fillna(float("inf"))
+    found = staff.loc[later.astype(bool) & staff["school"].isin(comparison)]
+    return found.sort_values(["teacher", "year", "school"], ignore_index=True)
+
+
+def _pairs_of_staff(tables: StudyTables) -> pd.DataFrame:
+    return tables.teachers[["teacher", "school", "year"]].dropna().drop_duplicates().astype("int64")
 
 
 def _table_of(rule: str) -> str:
@@ -114,6 +137,7 @@ def _memberships(tables: StudyTables) -> dict[str, int]:
     # Participants above the number of teachers: the share is missing although both numbers are known.
     over = staff["intensity"].isna() & staff["n_teachers"].notna() & staff["participants"].notna()
     return {
+        "participant_in_comparison_school": participants_elsewhere(tables)["teacher"].nunique(),
         "teacher_in_two_schools": int((schools > 1).groupby("teacher").any().sum()) if len(schools) else 0,
         "network_of_one_school": int((most == 1).sum()) if len(runs(tables, level)) else 0,
         "membership_without_year": int((begins_inside & empty).sum()),

@@ -11,6 +11,7 @@ import pandas as pd
 from plneval.artifacts import read_table
 from plneval.config.cohort import Cohort
 from plneval.config.instrument import Form, Instrument
+from plneval.networks.several_networks import school_networks
 from plneval.networks.study_tables import StudyTables, read_study_tables
 
 
@@ -51,6 +52,11 @@ class NetworkStudy:
     def schools(self) -> pd.DataFrame:
         """The register of schools as prepare left it."""
         return self.tables.schools
+
+    @cached_property
+    def school_networks(self) -> pd.DataFrame:
+        """The networks that each member school's effect counts for, by the design's rule: school, network, part."""
+        return school_networks(self.tables)
 
     @property
     def pupil_level(self) -> bool:

@@ -31,6 +31,7 @@ MEMBERSHIP_TABLES: Final[dict[str, Table]] = {
             "n_schools": "schools",
             "n_school_years": "count",
             "n_other_network": "count",
+            "n_schools_elsewhere": "schools",
             "declared": "flag",
         },
     ),

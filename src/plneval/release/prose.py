@@ -10,7 +10,8 @@ from plneval.release.disclosure import is_small, round_count
 
 PEOPLE: Final = re.compile(
     r"(?<![\d.,])(?<!= )(?P<count>\d{1,3}(?:,\d{3})+|\d+)(?P<rest> (?:[a-z-]+ )?"
-    r"(?:pupils?|pupil-years?|pupil numbers|scores?|teachers?|respondents?|responses?)\b)"
+    r"(?:pupils?|pupil-years?|pupil numbers|scores?|teachers?|respondents?|responses?|memberships?|lessons?|"
+    r"ties?)\b)"
 )
 """A whole number with the people that it counts, such as ``37 pupils``; a mean (``n = 104 pupils``) is none."""
 

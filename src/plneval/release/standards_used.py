@@ -18,6 +18,7 @@ ALWAYS: Final = frozenset(
         "did_adjustment",
         "follow_up",
         "minimum_detectable_effect",
+        "network_data",
         "pre_trend",
         "security_rating",
         "tidier",

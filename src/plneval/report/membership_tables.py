@@ -100,7 +100,7 @@ def registry_notes(released: Released) -> list[str]:
 
 _RULES = {
     "first": "the network joined first",
-    "strongest_dose": "the network with most hours in the year",
+    "strongest_dose": "the network with most hours",
     "all": "all of them in equal parts",
 }
 
@@ -116,13 +116,19 @@ def overlap(released: Released) -> str:
         return "No school was in several networks at once."
     text = (
         f"{formats.plural(row['n_schools'], 'school')} took part in several networks at once "
-        f"({formats.plural(row['n_school_years'], 'school-year')}); as declared, such a school counts for "
-        f"{_RULES[str(row['rule'])]}."
+        f"({formats.plural(row['n_school_years'], 'school-year')}); as declared, the effect on such a school counts "
+        f"for {_RULES[str(row['rule'])]}, wherever effects are told by network, by kind of network or by a condition "
+        "of networks. That is decided once a school, over its years of membership up to the third."
     )
     others = table[(table["rule"] == "strongest_dose") & (row["rule"] == "first")]
     for other in rows_of(others):
-        changed = formats.number(other.n_other_network, 0)
-        text += f" By {_RULES['strongest_dose']}, {changed} of these school-years would count for another one."
+        changed = formats.number(other.n_schools_elsewhere, 0)
+        text += f" By {_RULES['strongest_dose']}, {changed} of these schools would count for another one."
+    if row["rule"] != "first":
+        changed = formats.number(row["n_schools_elsewhere"], 0)
+        text += (
+            f" So {changed} of these schools count for another network than the one joined first, or not for it alone."
+        )
     return f"{text} Clusters of inference merge networks that share schools."
 
 

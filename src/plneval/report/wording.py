@@ -31,6 +31,7 @@ GATES = {
     "leavers": "Schools that left",
     "membership_timing": "Dates of joining",
     "missing_outcomes": "Missing results",
+    "network_data": "Data about networks",
     "networks": "Number of networks",
     "pre_trend": "Same path before joining",
     "recomputation": "Calculated twice",

@@ -30,6 +30,7 @@ _MODELS: dict[str, type[records.Standard]] = {
     "minimum_detectable_effect": records.MinimumDetectableEffectDefaults,
     "months_toolkit": records.MonthsTable,
     "months_trial": records.MonthsTable,
+    "network_data": records.NetworkDataRules,
     "pre_trend": records.PreTrendTest,
     "security_rating": records.SecurityRating,
     "survey_quality": records.SurveyQuality,
@@ -76,6 +77,8 @@ def load(name: Literal["intraclass_correlation"]) -> records.IntraclassCorrelati
 def load(name: Literal["minimum_detectable_effect"]) -> records.MinimumDetectableEffectDefaults: ...
 @overload
 def load(name: MonthsName) -> records.MonthsTable: ...
+@overload
+def load(name: Literal["network_data"]) -> records.NetworkDataRules: ...
 @overload
 def load(name: Literal["pre_trend"]) -> records.PreTrendTest: ...
 @overload

@@ -264,3 +264,32 @@ class SustainabilityRules(Standard):
         if len({criterion.key for criterion in self.criteria}) != len(self.criteria):
             raise ValueError(f"{self.name}: two criteria have the same key")
         return self
+
+
+class NetworkDataRule(Record):
+    """How often one thing may be wrong in the data about networks, and its words for one and for many.
+
+    ``touches`` says what rests on it; ``fail_above`` is missing where nothing causal does.
+    """
+
+    key: str = Field(pattern=r"^[a-z][a-z_]*$")
+    touches: Literal["effect", "participation", "networks", "teaching", "ties", "surveys"]
+    caution_above: float = Field(ge=0, le=1)
+    fail_above: float | None = Field(default=None, ge=0, le=1)
+    one: str
+    many: str
+
+
+class NetworkDataRules(Standard):
+    """Limits of what cannot be right in the data about networks; shares of the records (networks, waves) looked at."""
+
+    rules: tuple[NetworkDataRule, ...]
+
+    @model_validator(mode="after")
+    def _limits_rise(self) -> Self:
+        if len({rule.key for rule in self.rules}) != len(self.rules):
+            raise ValueError(f"{self.name}: two rules have the same key")
+        for rule in self.rules:
+            if rule.fail_above is not None and rule.fail_above < rule.caution_above:
+                raise ValueError(f"{self.name}: {rule.key} fails before it is at caution")
+        return self
