@@ -137,7 +137,7 @@ def test_answers_outside_their_scale_and_a_wave_of_five_have_a_note(described: T
     found = measure(described, "survey_notes").set_index(["rule", "wave"])
     assert found.loc[("answer_outside_scale", "1"), "count"] == 1
     assert found.loc[("few_respondents", "2"), "text"] == (
-        "fewer respondents in the wave than the form asks for: no reliability"
+        "fewer respondents in the wave than the form asks for: no reliability, no agreement"
     )
 
 
