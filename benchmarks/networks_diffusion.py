@@ -1,6 +1,6 @@
 """Bias and coverage of direct and indirect effects, their difference and their ratio, on made-up studies.
 
-`python benchmarks/networks_diffusion.py [--draws 1000] [--schools 60] [--networks 10]` prints the table of
+`python benchmarks/networks_diffusion.py [--draws 1000] [--schools 120] [--networks 18]` prints the table of
 docs/networks.md.
 
 Each draw is a study of plneval.simulate, made in memory; the effect on directly taught pupils is 0.12 SD, on others 0.4
@@ -56,8 +56,8 @@ def covers(found: dict[str, Estimate], ratio: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--schools", type=int, default=60)
-    parser.add_argument("--networks", type=int, default=10)
+    parser.add_argument("--schools", type=int, default=120)
+    parser.add_argument("--networks", type=int, default=18)
     arguments = parser.parse_args()
     rows, without = [], 0
     for seed in range(arguments.draws):

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 import pandas as pd
 import pytest
+from literature_rows import ROWS, whole
 from small_study import Project
 
 FORMATS = ("html", "pdf", "docx")
@@ -223,3 +224,58 @@ def test_pdf_pages_hold_the_verdict(finished: Project) -> None:
     # Lines break and hyphenate in print: letters alone are compared.
     letters = re.compile(r"[\W_]+")
     assert letters.sub("", str(verdict(finished)["sentence"])) in letters.sub("", done.stdout)
+
+
+@pytest.mark.parametrize("idea", ROWS)
+def test_every_row_has_numbers_in_the_demonstrations_report(idea: str, finished: Project) -> None:
+    page = (finished.release / "technical.html").read_text(encoding="utf-8")
+    for label in ROWS[idea]:
+        # A table without rows is a sentence instead and has no label; a figure without data says so in its words.
+        assert re.search(rf'id="{label}"', page), f"{label} is not in the report"
+        if label.startswith("fig-"):
+            alt = re.search(rf'<figure id="{label}">.*?<img\b[^>]*\balt="([^"]*)"', page, re.DOTALL)
+            assert alt is not None, f"{label} is no picture"
+            assert not alt[1].startswith("No "), f"{label} has nothing to draw"
+
+
+def test_no_label_of_the_report_stands_twice() -> None:
+    text = whole("technical.qmd")
+    found = re.findall(r"\{#(sec-[a-z-]+)\}|^#\| label: (fig-[a-z-]+)$", text, re.MULTILINE)
+    names = ["".join(pair) for pair in found]
+    assert sorted(names) == sorted(set(names))
+
+
+NETWORK_TRUTHS = (
+    "att_direct",
+    "att_indirect",
+    "att_direct_less_indirect",
+    "within_school",
+    "mobilisation_ratio",
+    "att_after_leaving",
+    "gap_narrowed",
+    "att_split",
+    "network_effect_mean",
+    "between_network_sd",
+    "moderation_slope",
+    "path_practice",
+    "path_total",
+)
+"""Estimands of models about networks for which the simulated study has a planted value."""
+
+
+def test_planted_effects_about_networks_are_found_from_raw_files_on(finished: Project) -> None:
+    """Every kind is compared with its truth; of the averages nine in ten intervals hold it, and none is far away."""
+    recovery = pd.read_parquet(finished.release / "tables" / "recovery.parquet")
+    assert set(NETWORK_TRUTHS) <= set(recovery["estimand"])
+    averages = recovery[recovery["event_time"].isna() & recovery["estimand"].isin(NETWORK_TRUTHS)]
+    assert averages["covered"].dropna().astype(bool).mean() >= 0.9
+    assert averages["z"].abs().max() < 4
+
+
+def test_the_scorecard_is_held_against_its_truth(finished: Project) -> None:
+    card = pd.read_parquet(finished.release / "tables" / "sustainability.parquet").set_index("criterion")
+    surveyed = card.loc[["practice_participants", "practice_colleagues", "agency_participants", "agency_colleagues"]]
+    assert surveyed["truth"].notna().all()
+    # Products are counted: what is found is what is there.
+    products = card.loc[["products_used", "products_improved"]]
+    assert products["value"].tolist() == pytest.approx(products["truth"].tolist(), abs=5e-4)
