@@ -18,7 +18,7 @@ $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or name it: make PYTHON=..." >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Name another: make PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -27,10 +27,10 @@ demo: $(READY) ## Run the whole workflow on the demonstration cohort, up to fini
 	@echo "Open results/demo/release/funder.html"
 
 test: lint ## Run the checks and the tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-all: lint ## Run all tests, the slow ones too
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m ""
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m ""
 
 lint: $(READY) ## Check style, types, workflow files and the direction of imports
 	$(BIN)/ruff check .

@@ -22,3 +22,8 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("real data are not here: ../shared/data")
     return SHARED_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole walk comes first: it takes longest, and other tests fill the second core meanwhile."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)

@@ -162,10 +162,10 @@ def test_lower_is_better_turns_the_meaning_round() -> None:
     assert "results in days of absence were 0.12 standard deviations lower (which is better)" in found["sentence"]
     assert found["short"].startswith("Better results")
     fewer = document(records=records(headline(-0.12, -0.19, -0.05, months=-2)), cohort=absence)
-    assert "about two months of additional progress" in fewer["sentence"]
+    assert "about 2 months of additional progress" in fewer["sentence"]
     more = document(records=records(headline(0.12, 0.05, 0.19, months=2)), cohort=absence)
     assert "0.12 standard deviations higher (which is worse)" in more["sentence"]
-    assert "about two months of lost progress" in more["sentence"]
+    assert "about 2 months of lost progress" in more["sentence"]
 
 
 def test_chicago_reads_as_a_refusal_that_names_the_baseline_difference() -> None:

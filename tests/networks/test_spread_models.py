@@ -60,6 +60,7 @@ def test_the_spread_of_known_effects_is_found(study: NetworkStudy) -> None:
 def test_networks_are_named_by_size_of_their_effect_where_they_consent(study: NetworkStudy, consent: bool) -> None:
     design = study.cohort.design.model_copy(update={"networks_consent_to_be_named": consent})
     asked = replace(study, cohort=study.cohort.model_copy(update={"design": design}))
+    asked.__dict__["tables"] = study.tables
     known = asked.tables.networks.assign(name=[f"  Network  {n}" for n in asked.tables.networks["network"]])
     asked.__dict__["tables"] = replace(asked.tables, networks=known)
     table = network_caterpillar(asked, {"spread": SPREAD}, pd.DataFrame())
@@ -179,6 +180,7 @@ def test_scales_are_those_of_the_instrument(study: NetworkStudy) -> None:
 
 def test_a_study_without_surveys_has_empty_tables_with_types(study: NetworkStudy) -> None:
     bare = NetworkStudy(study.cohort, study.tables_folder, study.panel, None)
+    bare.__dict__["tables"] = study.tables
     for measure in OF_SURVEYS.values():
         full, empty = measure(study), measure(bare)
         assert empty.empty

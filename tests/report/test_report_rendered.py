@@ -66,7 +66,6 @@ def test_the_funder_page_of_a_refused_study_has_no_causal_words(rendered: Callab
     assert not any(REFUSED.search(alt or "") for alt in alternative_texts(release / "funder.html"))
 
 
-@pytest.mark.parametrize("variant", ["benefit", "not_causal"])
 def test_names_of_networks_are_text_on_the_page_and_in_the_data(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "results", "named")
     folder = write_released(layout.released_tables, "benefit")
@@ -83,6 +82,7 @@ def test_names_of_networks_are_text_on_the_page_and_in_the_data(tmp_path: Path) 
     assert ",'=Oak," in data
 
 
+@pytest.mark.parametrize("variant", ["benefit", "not_causal"])
 def test_every_picture_has_an_alternative_text_with_numbers(rendered: Callable[..., Path], variant: str) -> None:
     for name, pictures in (("funder", 2), ("technical", 6)):
         texts = alternative_texts(rendered(variant, "html") / f"{name}.html")

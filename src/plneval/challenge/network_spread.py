@@ -160,7 +160,8 @@ def _table(parts: list[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
     filled = [part.reindex(columns=list(columns)) for part in parts if len(part)]
     whole = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
     words = {name: "" for name, kind in columns.items() if kind == "str"}
-    return whole.fillna(words).astype(columns)
+    # A column of words without any is one of missing numbers until it is told otherwise.
+    return whole.astype(dict.fromkeys(words, "object")).fillna(words).astype(columns)
 
 
 FINDINGS_OF_SPREAD: Final[dict[str, Callable[[NetworkStudy, Mapping[str, ModelSpec], pd.DataFrame], pd.DataFrame]]] = {

@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from plneval.describe.exposure_measures import OF_EXPOSURE
+from plneval.describe.network_checks import network_checks
 from plneval.describe.network_leaving import network_exit_timing, network_exits, network_leavers
 from plneval.describe.network_registry import (
     network_data,
@@ -37,6 +38,7 @@ OF_NETWORKS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
     "network_exits": network_exits,
     "network_leavers": network_leavers,
     "product_use": product_use,
+    "network_checks": network_checks,
     **OF_EXPOSURE,
     **OF_SURVEYS,
 }

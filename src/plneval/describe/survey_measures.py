@@ -13,7 +13,6 @@ from plneval.networks.agreement import agreement_table
 from plneval.networks.answers import Scored, scored
 from plneval.networks.conditions import RULES as CONDITION_RULES
 from plneval.networks.conditions import early_conditions
-from plneval.networks.data_checks import data_checks
 from plneval.networks.factor_model import factor_model
 from plneval.networks.reliability import reliability_table
 from plneval.networks.scales import RULES
@@ -78,7 +77,7 @@ INSTRUMENT: Final = {"title": "str", "note": "str", "form": "str", "label": "str
 def survey_scales(study: NetworkStudy) -> pd.DataFrame:
     """Mean and reliability of every scale in every wave: a row a form, wave and scale; columns :data:`SCALES`."""
     parts = []
-    for one in _forms(study):
+    for one in answered_forms(study):
         scales = reliability_table(one.answers, one.form)[0]
         known = one.scores.dropna(subset=["score"]).groupby(["wave", "scale"])
         level = known.agg(mean=("score", "mean"), sd=("score", "std"), n_schools=("school", "nunique")).reset_index()
@@ -89,7 +88,7 @@ def survey_scales(study: NetworkStudy) -> pd.DataFrame:
 def survey_items(study: NetworkStudy) -> pd.DataFrame:
     """Item-total statistics of every item in every wave with enough respondents; columns :data:`ITEMS`."""
     parts = []
-    for one in _forms(study):
+    for one in answered_forms(study):
         items = reliability_table(one.answers, one.form)[1]
         about = pd.DataFrame(
             [
@@ -107,7 +106,7 @@ def survey_items(study: NetworkStudy) -> pd.DataFrame:
 def survey_agreement(study: NetworkStudy) -> pd.DataFrame:
     """How far respondents of one network or school agree (ICC(1), ICC(2), r_wg(J)); columns :data:`AGREEMENT`."""
     parts = []
-    for one in _forms(study):
+    for one in answered_forms(study):
         labels = {name: scale.label for name, scale in one.form.scales.items()}
         for by in ("network_id", "school_id"):
             table = agreement_table(one.answers, one.raw, one.form, by)
@@ -121,7 +120,7 @@ def survey_factor_model(study: NetworkStudy) -> pd.DataFrame:
     ``state`` says why none was fitted (see :class:`plneval.networks.factor_model.FactorModel`).
     """
     rows: list[dict[str, Any]] = []
-    for one in _forms(study):
+    for one in answered_forms(study):
         for wave, here in one.answers.table.groupby("wave", sort=True):
             # Scales of whom nobody was asked in this wave, or with one item left, are in no model.
             asked = {
@@ -155,7 +154,7 @@ def survey_notes(study: NetworkStudy) -> pd.DataFrame:
     hold for a scale count respondents, of the scale that has most; the others count answers.
     """
     parts = []
-    for one in _forms(study):
+    for one in answered_forms(study):
         by_scale = [reliability_table(one.answers, one.form)[2], _of_conditions(one)]
         for notes, how in ((one.notes, "sum"), (pd.concat(by_scale, ignore_index=True), "max")):
             parts.append(notes.groupby(["rule", "form", "wave"], sort=True)["count"].agg(how).reset_index())
@@ -190,12 +189,8 @@ def survey_instrument(study: NetworkStudy) -> pd.DataFrame:
     return _table([pd.DataFrame(rows)], INSTRUMENT)
 
 
-def network_checks(study: NetworkStudy) -> pd.DataFrame:
-    """How often data about networks are wrong, of how many records: columns of :func:`data_checks`."""
-    return data_checks(study.tables, list(_forms(study)))
-
-
-def _forms(study: NetworkStudy) -> Iterator[Scored]:
+def answered_forms(study: NetworkStudy) -> Iterator[Scored]:
+    """The questionnaires of the cohort's instrument that somebody answered."""
     for name in {} if study.instrument is None else study.instrument.forms:
         one = scored(study, name)
         if one is not None:
@@ -216,7 +211,6 @@ OF_SURVEYS: Final[dict[str, Callable[[NetworkStudy], pd.DataFrame]]] = {
     "survey_agreement": survey_agreement,
     "survey_factor_model": survey_factor_model,
     "survey_notes": survey_notes,
-    "network_checks": network_checks,
     "practice_waves": practice_waves,
 }
 """Measures of surveys, by the name of their table."""
