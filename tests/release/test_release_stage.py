@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def layout(tmp_path: Path) -> Layout:
     made = Layout(tmp_path / "results", "hill")
     write_restricted(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A released set that tests copy before they spoil it."""
+    made = Layout(tmp_path_factory.mktemp("once") / "results", "hill")
+    write_restricted(made)
+    return run(made)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -177,8 +186,11 @@ def identifier_in_csv(folder: Path) -> None:
         (identifier_in_csv, "flow.csv holds an identifier"),
     ],
 )
-def test_scan_finds_what_must_not_leave(layout: Layout, violate: Callable[[Path], None], words: str) -> None:
-    folder = run(layout)
+def test_scan_finds_what_must_not_leave(
+    released_once: Path, tmp_path: Path, violate: Callable[[Path], None], words: str
+) -> None:
+    folder = tmp_path / "tables"
+    shutil.copytree(released_once, folder)
     scan(folder, cohort(), Disclosure())
     violate(folder)
     with pytest.raises(UserError, match=words):

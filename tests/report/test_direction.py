@@ -149,6 +149,7 @@ def test_figures_and_their_texts_say_that_lower_is_better(
     assert "lower is better" in drawn.alt
 
 
+@pytest.mark.slow
 def test_pages_of_absence_never_call_a_rise_good(rendered: Callable[..., Path], absence: Released) -> None:
     release = rendered("absence", "html")
     funder, technical = (html_text(release / f"{name}.html") for name in ("funder", "technical"))
