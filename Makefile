@@ -8,8 +8,9 @@ CORES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MARKED :=
 
-.PHONY: help demo test test-all lint bench lock schema clean
+.PHONY: help demo test test-all pytest lint bench lock schema clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,11 +27,15 @@ demo: $(READY) ## Run the whole workflow on the demonstration cohort, up to fini
 	$(BIN)/plneval run --cohort demo --cores $(CORES)
 	@echo "Open results/demo/release/funder.html"
 
-test: lint ## Run the checks and the tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+# The checks of types keep one core only busy, so they run beside the first tests.
+test: $(READY) ## Run the checks and the tests
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
-test-all: lint ## Run all tests, the slow ones too
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m ""
+test-all: $(READY) ## Run all tests, the slow ones too
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest MARKED='-m ""'
+
+pytest: $(READY)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(MARKED)
 
 lint: $(READY) ## Check style, types, workflow files and the direction of imports
 	$(BIN)/ruff check .
