@@ -132,9 +132,11 @@ def summary(released: Released) -> list[str]:
     own = released["sustainability_degrees"]
     reached = own[own["overall"].fillna(False).astype(bool)]
     words = str(reached["words"].iloc[0]) if len(reached) else "not known"
+    found = f"{shown} {_is(shown)} shown, {failed} {_is(failed)} not, and for {unknown} there are no data"
+    if not unknown:
+        found = f"{shown} {_is(shown)} shown and {failed} {_is(failed)} not"
     lines = [
-        f"Of {formats.plural(len(table), 'criterion', 'criteria')} of lasting change, {shown} {_is(shown)} shown, "
-        f"{failed} {_is(failed)} not, and for {unknown or 'none'} there are no data. Together this is degree "
+        f"Of {formats.plural(len(table), 'criterion', 'criteria')} of lasting change, {found}. Together this is degree "
         f"{formats.number(reached['degree'].iloc[0], 0)} of 3: {words}."
         if len(reached)
         else "Whether anything lasts cannot be said."
