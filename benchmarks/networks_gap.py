@@ -1,7 +1,7 @@
 """Bias and coverage of the gap's change by part (plneval.networks.gap) with a known truth.
 
 `python benchmarks/networks_gap.py [--draws 1000] [--networks 6 18]` prints the first table of docs/networks.md,
-`... --simulated [--schools 120] [--networks 18]` the second.
+`... --simulated --schools 60 --networks 10` the second.
 
 Simulated are studies of plneval.simulate, made in memory, where the effect is half as large again on disadvantaged
 pupils as on average; the truth is the same division of what was planted in these very pupils (every part is linear in
