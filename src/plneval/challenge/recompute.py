@@ -105,10 +105,10 @@ def recompute(
     for one in _again(cohort, spec, panel, own, study):
         found.setdefault((one.estimand, one.term), []).append(one)
     rows = []
-    for record in own.itertuples(index=False):
-        for again in found.get((str(record.estimand), str(record.term)), []):
-            if math.isfinite(float(record.estimate)):  # type: ignore[arg-type]
-                rows.append(_compared(str(record.model), float(record.estimate), float(record.se), again))  # type: ignore[arg-type]
+    for record in own.to_dict("records"):
+        for again in found.get((str(record["estimand"]), str(record["term"])), []):
+            if math.isfinite(float(record["estimate"])):
+                rows.append(_compared(str(record["model"]), float(record["estimate"]), float(record["se"]), again))
     return _table(rows)
 
 

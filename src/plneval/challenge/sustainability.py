@@ -254,15 +254,12 @@ def _by_network(study: NetworkStudy, spec: GroupTime, unit: float) -> dict[int |
     comparison = found.basis.clusters_comparison or 0
     df = max(found.within if found.within > 1 else comparison - 1, 1)
     half = float(stats.t.ppf((1 + load("sustainability").confidence_level) / 2, df))
-    return {
-        int(row.unit): OutcomeEvidence(  # type: ignore[arg-type]
-            third_year_on=_scaled(
-                Estimate(row.estimate, row.estimate - half * row.se, row.estimate + half * row.se, int(row.n_schools)),  # type: ignore[operator,arg-type]
-                unit,
-            )
-        )
-        for row in found.table.itertuples()
-    }
+    evidence: dict[int | None, OutcomeEvidence] = {}
+    for row in found.table.to_dict("records"):
+        estimate, reach = float(row["estimate"]), half * float(row["se"])
+        own = Estimate(estimate, estimate - reach, estimate + reach, int(row["n_schools"]))
+        evidence[int(row["unit"])] = OutcomeEvidence(third_year_on=_scaled(own, unit))
+    return evidence
 
 
 def _unit(study: NetworkStudy, spec: ModelSpec) -> float | None:
